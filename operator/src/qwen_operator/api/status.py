@@ -1,0 +1,99 @@
+"""QwenDeployment, version v1alpha1: what the operator reports in `status`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from qwen_operator.api.base import Part
+
+
+class Condition(Part):
+    """One aspect of the resource, as Kubernetes' API conventions define conditions."""
+
+    type: Annotated[str, Field(max_length=316)]
+    """Accepted, Progressing, Available or Ready."""
+
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds."""
+
+    observed_generation: int
+    """metadata.generation that this speaks of."""
+
+    last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    """When status last changed."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """Why, in one CamelCase word."""
+
+    message: Annotated[str, Field(max_length=32768)]
+    """Why, and what to do next, for a person."""
+
+
+class Failure(Part):
+    """The most telling failure at present."""
+
+    reason: str
+    """Why, in one CamelCase word; the same as the Ready condition's."""
+
+    pod: str | None = None
+    """Pod that it was seen on."""
+
+    message: str
+    """What was seen."""
+
+    log_line: str | None = None
+    """The line of the container's own output that says it best."""
+
+    suggestion: str
+    """What to do next."""
+
+
+class Endpoints(Part):
+    """Where the model answers inside the cluster."""
+
+    http: str
+    """Triton's generate URL; append _stream for streaming."""
+
+    grpc: str
+    """Triton's gRPC address."""
+
+    metrics: str
+    """Prometheus metrics of one of the pods."""
+
+
+class Status(Part):
+    """What is served."""
+
+    observed_generation: int | None = None
+    """metadata.generation that this status speaks of."""
+
+    replicas: int | None = None
+    """Pods that exist."""
+
+    ready_replicas: int | None = None
+    """Pods that answer: ready for kubelet, and their engine's heartbeat is fresh."""
+
+    updated_replicas: int | None = None
+    """Pods that run the present configuration."""
+
+    selector: str | None = None
+    """Label selector of the pods, for the scale subresource."""
+
+    config_hash: str | None = None
+    """Digest of the model repository that pods should run; pods carry it as an annotation."""
+
+    image: str | None = None
+    """Container image that pods should run."""
+
+    endpoints: Endpoints | None = None
+    failure: Failure | None = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=16,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["type"],
+            },
+        ),
+    ] = ()

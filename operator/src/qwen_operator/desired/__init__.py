@@ -1,0 +1,1 @@
+"""What should exist for a QwenDeployment: pure functions from its spec to manifests."""

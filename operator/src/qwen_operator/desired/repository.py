@@ -1,0 +1,162 @@
+"""The Triton model repository of one resource: model.json, config.pbtxt and the backend's files."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from qwen_operator import naming
+from qwen_operator.api.resource import Resource
+
+WEIGHTS = "/weights"
+"""Where a pvc:// source is mounted in the pod."""
+
+Json = dict[str, Any]
+
+_INPUTS = (
+    ("prompt", "TYPE_STRING"),
+    ("text_input", "TYPE_STRING"),
+    ("stream", "TYPE_BOOL"),
+    ("sampling_parameters", "TYPE_STRING"),
+    ("history", "TYPE_STRING"),
+    ("exclude_input_in_output", "TYPE_BOOL"),
+    ("return_finish_reason", "TYPE_BOOL"),
+    ("return_cumulative_logprob", "TYPE_BOOL"),
+    ("return_logprobs", "TYPE_BOOL"),
+    ("return_num_input_tokens", "TYPE_BOOL"),
+    ("return_num_output_tokens", "TYPE_BOOL"),
+)
+_OUTPUTS = (
+    ("response", "TYPE_STRING"),
+    ("text_output", "TYPE_STRING"),
+    ("finish_reason", "TYPE_STRING"),
+    ("cumulative_logprob", "TYPE_FP32"),
+    ("logprobs", "TYPE_STRING"),
+    ("num_input_tokens", "TYPE_UINT32"),
+    ("num_output_tokens", "TYPE_UINT32"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """The files of one model's repository.
+
+    Attributes:
+        files: ConfigMap key → content.
+        paths: ConfigMap key → path below the model's folder.
+        hash: digest of all of it; another digest means other pods.
+    """
+
+    files: Mapping[str, str]
+    paths: Mapping[str, str]
+    hash: str
+
+
+def model_json(resource: Resource) -> Json:
+    """vLLM's engine arguments, as AsyncEngineArgs spells them."""
+    engine = resource.spec.engine
+    location = model_location(resource.spec.model.source)
+    optional = {
+        "revision": resource.spec.model.revision,
+        "max_model_len": engine.max_model_len,
+        "quantization": engine.quantization,
+        "max_num_seqs": engine.max_num_seqs,
+        "enable_prefix_caching": engine.enable_prefix_caching,
+    }
+    return {
+        "model": location,
+        "tokenizer": location,
+        "dtype": engine.dtype,
+        "gpu_memory_utilization": engine.gpu_memory_utilization,
+        "enforce_eager": engine.enforce_eager,
+        "tensor_parallel_size": engine.tensor_parallel_size,
+        "pipeline_parallel_size": engine.pipeline_parallel_size,
+        "kv_cache_dtype": engine.kv_cache_dtype,
+        **{name: value for name, value in optional.items() if value is not None},
+        **engine.extra_args,
+    }
+
+
+def model_location(source: str) -> str:
+    """Where vLLM finds the weights: a hub name, or a folder below the mounted volume."""
+    if source.startswith("hf://"):
+        return source.removeprefix("hf://")
+    _claim, _, path = source.removeprefix("pvc://").partition("/")
+    return f"{WEIGHTS}/{path}".rstrip("/")
+
+
+def text_literal(value: str) -> str:
+    """A string as protobuf's text format quotes it: bytes beyond printable ASCII in octal."""
+    quoted = []
+    for byte in value.encode():
+        char = chr(byte)
+        if char in {'"', "\\"}:
+            quoted.append(f"\\{char}")
+        elif 0x20 <= byte < 0x7F:  # noqa: PLR2004 - the printable range of ASCII
+            quoted.append(char)
+        else:
+            quoted.append(f"\\{byte:03o}")
+    return f'"{"".join(quoted)}"'
+
+
+def _tensors(field: str, tensors: tuple[tuple[str, str], ...], *, optional: bool) -> str:
+    tail = ", optional: true" if optional else ""
+    rows = ",\n".join(
+        f'  {{ name: "{name}", data_type: {kind}, dims: [ 1 ]{tail} }}' for name, kind in tensors
+    )
+    return f"{field} [\n{rows}\n]\n"
+
+
+def config_pbtxt(resource: Resource, parameters: Mapping[str, str]) -> str:
+    """Triton's model configuration: decoupled, one instance, our settings as parameters."""
+    head = (
+        f"name: {text_literal(resource.served_name)}\n"
+        'backend: "python"\n'
+        "max_batch_size: 0\n"
+        "model_transaction_policy { decoupled: true }\n"
+        # KIND_MODEL: vLLM places itself on the pod's GPUs, Triton must not.
+        "instance_group [ { count: 1, kind: KIND_MODEL } ]\n"
+    )
+    entries = "".join(
+        f'parameters {{ key: "{name}" value: {{ string_value: {text_literal(value)} }} }}\n'
+        for name, value in sorted(parameters.items())
+    )
+    return (
+        head
+        + _tensors("input", _INPUTS, optional=True)
+        + _tensors("output", _OUTPUTS, optional=False)
+        + entries
+    )
+
+
+def _parameters(resource: Resource) -> dict[str, str]:
+    chat = resource.spec.chat
+    made = {
+        "system_prompt": chat.system_prompt,
+        "health_port": str(naming.BACKEND_PORT),
+        "drain_seconds": str(resource.spec.triton.exit_timeout_seconds),
+    }
+    if chat.template is not None:
+        made["chat_template"] = chat.template
+    return made
+
+
+def repository(resource: Resource, backend: Mapping[str, str]) -> Repository:
+    """Render the repository of one resource.
+
+    Args:
+        resource: what to serve.
+        backend: file name → content of the package that runs inside Triton; its model.py becomes
+            the model's, the rest a package beside it.
+    """
+    arguments = json.dumps(model_json(resource), indent=2, ensure_ascii=False) + "\n"
+    parameters = _parameters(resource)
+    content = naming.digest([arguments, parameters, sorted(backend.items()), resource.served_name])
+    config = config_pbtxt(resource, {**parameters, "config_hash": content})
+    files = {"config.pbtxt": config, "model.json": arguments, "model.py": backend["model.py"]}
+    paths = {"config.pbtxt": "config.pbtxt", "model.json": "1/model.json", "model.py": "1/model.py"}
+    for name, text in sorted(backend.items()):
+        if name != "model.py":
+            files[f"qwen_triton.{name}"] = text
+            paths[f"qwen_triton.{name}"] = f"1/qwen_triton/{name}"
+    return Repository(files=files, paths=paths, hash=content)

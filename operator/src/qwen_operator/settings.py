@@ -1,0 +1,79 @@
+"""What an administrator sets for the whole operator, read from the environment once at start."""
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from qwen_operator.errors import InvalidSpec
+
+PREFIX = "QWEN_OPERATOR_"
+
+
+class Settings(BaseModel):
+    """The operator's settings; each is the environment variable QWEN_OPERATOR_<NAME>."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    watch_namespaces: tuple[str, ...] = ()
+    """Namespaces to watch, comma separated; none means the whole cluster."""
+
+    default_image: str = "nvcr.io/nvidia/tritonserver:26.08-vllm-python-py3"
+    """Image of model pods whose spec.triton.image is not set and which ask for GPUs."""
+
+    default_cpu_image: str = "localhost/triton-cpu:dev"
+    """Image of model pods whose spec.triton.image is not set and which ask for no GPU."""
+
+    scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
+    """How often each model pod's :8002 is read."""
+
+    scrape_timeout_seconds: Annotated[float, Field(gt=0, le=30)] = 2.0
+    """How long one scrape may take."""
+
+    scrape_concurrency: Annotated[int, Field(ge=1, le=1024)] = 64
+    """How many scrapes run at once."""
+
+    sweep_interval_seconds: Annotated[float, Field(ge=5, le=3600)] = 180.0
+    """How often everything is listed anew, in case a watch lost something."""
+
+    workers: Annotated[int, Field(ge=1, le=256)] = 16
+    """How many resources are reconciled at once."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 8080
+    """Port of /metrics, /healthz and /readyz."""
+
+    log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
+    """text or json."""
+
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    """debug, info, warning or error."""
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _split(cls, given: object) -> object:
+        if isinstance(given, str):
+            return tuple(name.strip() for name in given.split(",") if name.strip())
+        return given
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment.
+
+    Raises:
+        InvalidSpec: a variable of ours is unknown or out of bounds; the text names it.
+    """
+    source = os.environ if environment is None else environment
+    given: dict[str, Any] = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in source.items()
+        if name.startswith(PREFIX) and value != ""
+    }
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as problem:
+        lines = [
+            f"{PREFIX}{'_'.join(map(str, each['loc'][:1])).upper()}={each['input']!r}: {each['msg']}"
+            for each in problem.errors()
+        ]
+        raise InvalidSpec("; ".join(lines)) from problem
