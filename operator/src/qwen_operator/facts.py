@@ -1,0 +1,157 @@
+"""What was seen of a resource's children, typed: the only input of the status besides its spec."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from qwen_operator import naming
+
+
+class Engine(Enum):
+    """What :8002 of a pod says about its engine."""
+
+    UNKNOWN = "not read yet"
+    UP = "up, heartbeat fresh"
+    DOWN = "reported down by the backend"
+    STALE = "heartbeat stopped"
+    UNREACHABLE = "no usable answer on :8002"
+
+
+@dataclass(frozen=True, slots=True)
+class Termination:
+    """How the serving container last ended.
+
+    Attributes:
+        reason: kubelet's word: Error, OOMKilled, Completed, ContainerCannotRun …
+        exit_code: of the container; 128 + n for signal n.
+        message: what the backend left, or the tail of the log.
+    """
+
+    reason: str
+    exit_code: int
+    message: str
+
+    @property
+    def report(self) -> Mapping[str, str] | None:
+        """The backend's own structured account, if it could leave one."""
+        try:
+            found = json.loads(self.message)
+        except ValueError:
+            return None
+        if not isinstance(found, dict) or not isinstance(found.get("reason"), str):
+            return None
+        return {key: str(value) for key, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class PodFacts:
+    """One pod of a resource.
+
+    Attributes:
+        name: the pod's.
+        uid: the pod's.
+        config_hash: rendering that it runs.
+        ready: kubelet says so.
+        scheduled: a node was found.
+        unschedulable: the scheduler's words, if none was.
+        waiting: kubelet's reason and message of a container that cannot run.
+        running: the serving container's process exists.
+        termination: how the serving container last ended, now or before a restart.
+        restarts: of the serving container.
+        engine: what the last scrapes say.
+    """
+
+    name: str
+    uid: str
+    config_hash: str
+    ready: bool = False
+    scheduled: bool = False
+    unschedulable: str | None = None
+    waiting: tuple[str, str] | None = None
+    running: bool = False
+    termination: Termination | None = None
+    restarts: int = 0
+    engine: Engine = Engine.UNKNOWN
+
+    @property
+    def is_serving(self) -> bool:
+        """A user's request sent to this pod would be answered."""
+        return self.ready and self.engine is Engine.UP
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything seen of one resource's children.
+
+    Attributes:
+        pods: those of this resource that are not being deleted, by name.
+        replica_failure: why the ReplicaSet cannot make pods, in the API server's words.
+        deployment_seen: the Deployment exists.
+    """
+
+    pods: tuple[PodFacts, ...] = ()
+    replica_failure: str | None = None
+    deployment_seen: bool = False
+
+
+def _condition(body: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    conditions: Sequence[Mapping[str, Any]] = body.get("status", {}).get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == kind), {})
+
+
+def _termination(state: Mapping[str, Any]) -> Termination | None:
+    ended = state.get("terminated")
+    if not ended:
+        return None
+    return Termination(
+        reason=ended.get("reason") or "Error",
+        exit_code=int(ended.get("exitCode") or 0),
+        message=(ended.get("message") or "").strip(),
+    )
+
+
+def read_pod(body: Mapping[str, Any], engine: Engine) -> PodFacts:
+    """Type one pod as the API server shows it."""
+    metadata = body["metadata"]
+    statuses = body.get("status", {}).get("containerStatuses") or ()
+    container = next((each for each in statuses if each.get("name") == naming.CONTAINER), {})
+    state, last = container.get("state") or {}, container.get("lastState") or {}
+    waiting = state.get("waiting")
+    scheduled = _condition(body, "PodScheduled")
+    return PodFacts(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        config_hash=metadata.get("annotations", {}).get(naming.CONFIG_HASH_ANNOTATION, ""),
+        ready=_condition(body, "Ready").get("status") == "True",
+        scheduled=scheduled.get("status") == "True",
+        unschedulable=scheduled.get("message") if scheduled.get("status") == "False" else None,
+        waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
+        running="running" in state,
+        termination=_termination(state) or _termination(last),
+        restarts=int(container.get("restartCount") or 0),
+        engine=engine,
+    )
+
+
+def read_facts(
+    deployment: Mapping[str, Any] | None,
+    pods: Sequence[Mapping[str, Any]],
+    engines: Mapping[str, Engine],
+) -> Facts:
+    """Type what was seen.
+
+    Args:
+        deployment: the resource's, or None.
+        pods: the resource's, as the API server shows them.
+        engines: pod uid → what its :8002 says.
+    """
+    alive = [each for each in pods if not each["metadata"].get("deletionTimestamp")]
+    failure = _condition(deployment or {}, "ReplicaFailure")
+    typed = (read_pod(each, engines.get(each["metadata"]["uid"], Engine.UNKNOWN)) for each in alive)
+    return Facts(
+        pods=tuple(sorted(typed, key=lambda pod: pod.name)),
+        replica_failure=failure.get("message") if failure.get("status") == "True" else None,
+        deployment_seen=deployment is not None,
+    )

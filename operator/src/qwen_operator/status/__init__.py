@@ -1,0 +1,1 @@
+"""What a QwenDeployment's status says: pure functions from what was seen to conditions."""

@@ -1,0 +1,85 @@
+"""What is the case with a resource as a whole: one reason, most specific first."""
+
+from dataclasses import dataclass
+
+from qwen_operator.api.resource import Resource
+from qwen_operator.facts import Facts, PodFacts
+from qwen_operator.status.pods import Trouble, trouble
+from qwen_operator.status.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A resource and what was seen of it.
+
+    Attributes:
+        facts: what was seen of its children.
+        wanted: how many pods should serve.
+        config_hash: the rendering that they should run.
+        suspended: spec.suspend.
+        obstacle: what kept the operator from applying what it wants, if anything.
+    """
+
+    facts: Facts
+    wanted: int
+    config_hash: str
+    suspended: bool = False
+    obstacle: Trouble | None = None
+
+    @property
+    def updated(self) -> tuple[PodFacts, ...]:
+        """Pods that run the present configuration."""
+        return tuple(pod for pod in self.facts.pods if pod.config_hash == self.config_hash)
+
+    @property
+    def serving(self) -> tuple[PodFacts, ...]:
+        """Pods that answer, whatever configuration they run."""
+        return tuple(pod for pod in self.facts.pods if pod.is_serving)
+
+
+def seen(
+    resource: Resource, facts: Facts, config_hash: str, obstacle: Trouble | None = None
+) -> Seen:
+    """What was seen, beside what the resource asks for."""
+    spec = resource.spec
+    wanted = 0 if spec.suspend else spec.replicas
+    return Seen(facts, wanted, config_hash, suspended=spec.suspend, obstacle=obstacle)
+
+
+def _refused_pods(words: str) -> Trouble:
+    if "exceeded quota" in words:
+        return Trouble(Reason.QuotaExceeded, words)
+    if "violates PodSecurity" in words:
+        return Trouble(Reason.PodSecurityViolation, words)
+    return Trouble(Reason.PodsRefused, words)
+
+
+def _stopped(what: Seen) -> Trouble | None:
+    if what.wanted:
+        return None
+    left = len(what.facts.pods)
+    tail = f"; {left} pods are still ending" if left else ""
+    if what.suspended:
+        return Trouble(Reason.Suspended, f"spec.suspend is true{tail}")
+    return Trouble(Reason.ScaledToZero, f"spec.replicas is 0{tail}")
+
+
+def verdict(what: Seen) -> Trouble:
+    """The one thing to say about a resource; reason Serving when there is no trouble."""
+    if what.obstacle is not None:
+        return what.obstacle
+    if (stopped := _stopped(what)) is not None:
+        return stopped
+    troubles = [found for pod in what.updated if (found := trouble(pod)) is not None]
+    if what.facts.replica_failure is not None and len(what.updated) < what.wanted:
+        troubles.append(_refused_pods(what.facts.replica_failure))
+    ready = len([pod for pod in what.updated if pod.is_serving])
+    if ready >= what.wanted:
+        return Trouble(Reason.Serving, f"{ready} of {what.wanted} pods answer")
+    count = f"{ready} of {what.wanted} pods with the present configuration answer"
+    if troubles:
+        worst = min(troubles, key=lambda found: (found.reason.rank, found.pod or ""))
+        return Trouble(worst.reason, f"{count}: {worst.message}", worst.pod, worst.log_line)
+    return Trouble(
+        Reason.NotEnoughReplicas, f"{count}: {len(what.updated)} of {what.wanted} pods exist"
+    )
