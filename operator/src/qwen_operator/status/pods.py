@@ -99,6 +99,9 @@ def _engine(pod: PodFacts) -> Trouble | None:
     if pod.engine is Engine.DOWN and pod.running:
         words = f"pod {pod.name}: the backend reports its engine dead"
         return Trouble(Reason.EngineDead, words, pod.name)
+    if pod.ready and pod.engine is Engine.UNKNOWN:
+        words = f"pod {pod.name} is ready for kubelet; its :8002 is about to be read"
+        return Trouble(Reason.ModelLoading, words, pod.name)
     if pod.ready and pod.engine is not Engine.UP:
         return Trouble(Reason.MetricsStale, f"pod {pod.name}: {pod.engine.value}", pod.name)
     return None

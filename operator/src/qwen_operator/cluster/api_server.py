@@ -1,0 +1,188 @@
+"""The Kubernetes API through the official client's asyncio side."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.dynamic import DynamicClient, Resource
+
+from qwen_operator.cluster.protocol import BY_KIND, Json, Kind
+from qwen_operator.errors import Gone, OperatorError, Refused, Unreachable
+from qwen_operator.naming import FIELD_MANAGER
+
+_PAGE = 500
+_TIMEOUT_SECONDS = 30
+_CONNECTIONS = 64
+_RETRIED = {408, 429, 500, 502, 503, 504}
+_UNAUTHORIZED, _NOT_FOUND, _CONFLICT, _GONE = 401, 404, 409, 410
+
+
+def _words(problem: ApiException) -> str:
+    """The API server's own message, without the client's headers and tracebacks."""
+    try:
+        return str(problem.summary())  # type: ignore[attr-defined]
+    except (AttributeError, ValueError):
+        return str(problem.body or problem.reason)
+
+
+def _converted(problem: ApiException, attempt: str) -> OperatorError:
+    words = f"{attempt}: the API server answered {problem.status}: {_words(problem)}"
+    if problem.status in _RETRIED or problem.status == _UNAUTHORIZED or not problem.status:
+        after = (problem.headers or {}).get("Retry-After")
+        return Unreachable(words, float(after) if after and after.isdigit() else None)
+    if problem.status in {_NOT_FOUND, _CONFLICT, _GONE}:
+        return Gone(words)
+    return Refused(words)
+
+
+class ApiServer:
+    """A real API server, as `protocol.Cluster`."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        # Never awaited, hence no discovery: the kinds that we use are known.
+        self._dynamic = DynamicClient(api)
+
+    def _resource(self, kind: Kind) -> Resource:
+        return Resource(
+            prefix="apis" if kind.group else "api",
+            group=kind.group,
+            api_version=kind.version,
+            kind=kind.kind,
+            namespaced=True,
+            name=kind.plural,
+            client=self._dynamic,
+        )
+
+    async def _call(self, attempt: str, request: Awaitable[Any]) -> Json:
+        try:
+            response = await request
+            if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's success
+                raise ApiException(http_resp=response)
+            return await response.json()  # type: ignore[no-any-return]
+        except ApiException as problem:
+            raise _converted(problem, attempt) from problem
+        except (aiohttp.ClientError, TimeoutError, OSError) as problem:
+            words = f"{attempt}: no answer from the API server: {problem or type(problem).__name__}"
+            raise Unreachable(words) from problem
+
+    async def _patch(self, manifest: Json, subresource: str) -> Json:
+        kind = BY_KIND[manifest["kind"]]
+        metadata = manifest["metadata"]
+        path = self._resource(kind).path(name=metadata["name"], namespace=metadata["namespace"])
+        where = f"{kind.kind} {metadata['namespace']}/{metadata['name']}{subresource}"
+        return await self._call(
+            f"apply {where}",
+            self._dynamic.request(
+                "patch",
+                path + subresource,
+                body=manifest,
+                content_type="application/apply-patch+yaml",
+                field_manager=FIELD_MANAGER,
+                force_conflicts=True,
+                query_params=[],
+                header_params={},
+                serialize=False,
+                _request_timeout=_TIMEOUT_SECONDS,
+            ),
+        )
+
+    async def apply(self, manifest: Json) -> Json:
+        """See `protocol.Cluster`."""
+        return await self._patch(manifest, "")
+
+    async def apply_status(self, manifest: Json) -> Json:
+        """See `protocol.Cluster`."""
+        return await self._patch(manifest, "/status")
+
+    async def create(self, manifest: Json) -> Json:
+        """See `protocol.Cluster`."""
+        kind = BY_KIND[manifest["kind"]]
+        namespace = manifest["metadata"]["namespace"]
+        return await self._call(
+            f"create {kind.kind} in {namespace}",
+            self._dynamic.request(
+                "post",
+                self._resource(kind).path(namespace=namespace),
+                body=manifest,
+                query_params=[],
+                header_params={},
+                serialize=False,
+                _request_timeout=_TIMEOUT_SECONDS,
+            ),
+        )
+
+    async def delete(self, kind: Kind, manifest: Json) -> None:
+        """See `protocol.Cluster`."""
+        metadata = manifest["metadata"]
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": metadata["uid"]},
+        }
+        await self._call(
+            f"delete {kind.kind} {metadata['namespace']}/{metadata['name']}",
+            self._dynamic.request(
+                "delete",
+                self._resource(kind).path(name=metadata["name"], namespace=metadata["namespace"]),
+                body=options,
+                query_params=[],
+                header_params={},
+                serialize=False,
+                _request_timeout=_TIMEOUT_SECONDS,
+            ),
+        )
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Json]:
+        """See `protocol.Cluster`; read in pages, so that no answer is unbounded."""
+        path = self._resource(kind).path(namespace=namespace)
+        found: list[Json] = []
+        token = None
+        while True:
+            page = await self._call(
+                f"list {kind.plural} in {namespace or 'all namespaces'}",
+                self._dynamic.request(
+                    "get",
+                    path,
+                    label_selector=selector or None,
+                    limit=_PAGE,
+                    _continue=token,
+                    query_params=[],
+                    header_params={},
+                    serialize=False,
+                    _request_timeout=_TIMEOUT_SECONDS,
+                ),
+            )
+            # Items of a list come without their type.
+            typed = {"apiVersion": kind.api_version, "kind": kind.kind}
+            found += [{**typed, **item} for item in page.get("items") or ()]
+            token = page.get("metadata", {}).get("continue")
+            if not token:
+                return found
+
+
+@contextlib.asynccontextmanager
+async def connect(environment: Mapping[str, str]) -> AsyncIterator[ApiServer]:
+    """Connect as the pod's service account, or else as the kubeconfig says.
+
+    Raises:
+        Unreachable: neither is there, with the words of the client.
+    """
+    settings = client.Configuration()
+    settings.connection_pool_maxsize = _CONNECTIONS
+    try:
+        if "KUBERNETES_SERVICE_HOST" in environment:
+            # Reads the token anew every minute: bound tokens are rotated.
+            config.load_incluster_config(client_configuration=settings)
+        else:
+            await config.load_kube_config(client_configuration=settings)
+    except config.ConfigException as problem:
+        words = f"no way to the cluster: {problem}; set KUBECONFIG, or run inside a pod"
+        raise Unreachable(words) from problem
+    async with client.ApiClient(configuration=settings) as api:
+        yield ApiServer(api)
+        await asyncio.sleep(0)

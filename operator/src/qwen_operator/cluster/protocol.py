@@ -1,0 +1,80 @@
+"""What the operator asks of a cluster: the seam at which unit tests end."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from qwen_operator import naming
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A resource type of the API.
+
+    Attributes:
+        group: API group, empty for the core group.
+        version: API version.
+        kind: as in manifests.
+        plural: as in URLs.
+    """
+
+    group: str
+    version: str
+    kind: str
+    plural: str
+
+    @property
+    def api_version(self) -> str:
+        """As in manifests."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+QWEN = Kind(naming.GROUP, naming.VERSION, naming.KIND, naming.PLURAL)
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
+SERVICE = Kind("", "v1", "Service", "services")
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+POD = Kind("", "v1", "Pod", "pods")
+EVENT = Kind("", "v1", "Event", "events")
+
+OWNED = (CONFIG_MAP, SERVICE, DEPLOYMENT)
+"""Kinds that the operator applies and prunes."""
+
+WATCHED = (*OWNED, POD)
+"""Kinds that it watches, where they carry its label."""
+
+BY_KIND = {each.kind: each for each in (QWEN, *WATCHED, EVENT)}
+
+# verbs, subresource: what the code below these lines and the watches really call.
+RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
+    (QWEN, "", ("get", "list", "watch")),
+    (QWEN, "/status", ("patch",)),
+    *((kind, "", ("create", "delete", "list", "patch", "watch")) for kind in OWNED),
+    (POD, "", ("list", "watch")),
+    (EVENT, "", ("create",)),
+)
+"""Every permission that the operator needs; the chart's role is generated from it."""
+
+
+class Cluster(Protocol):
+    """A Kubernetes API server. Every method raises only what `errors` names."""
+
+    async def apply(self, manifest: Json) -> Json:
+        """Server-side apply an object of ours, by force; return it as it then stands."""
+        ...
+
+    async def apply_status(self, manifest: Json) -> Json:
+        """Server-side apply the status of a QwenDeployment; return the object."""
+        ...
+
+    async def delete(self, kind: Kind, manifest: Json) -> None:
+        """Delete exactly this object (by uid), its dependents in the background."""
+        ...
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Json]:
+        """Every object of a kind in one namespace, or in all."""
+        ...
+
+    async def create(self, manifest: Json) -> Json:
+        """Create an object."""
+        ...

@@ -1,0 +1,1 @@
+"""What was last seen of every resource, its children and its engines."""

@@ -1,0 +1,102 @@
+"""The last seen state of everything we watch: fed by watches, sweeps and our own writes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from qwen_operator import naming
+from qwen_operator.cluster.protocol import POD, QWEN, Kind
+from qwen_operator.naming import Key
+
+Json = dict[str, Any]
+Uid = str
+
+
+def key_of(body: Mapping[str, Any]) -> Key | None:
+    """Which QwenDeployment an object belongs to, or None if to none of ours."""
+    metadata = body["metadata"]
+    namespace = metadata.get("namespace")
+    if body.get("kind") == naming.KIND:
+        return Key(namespace, metadata["name"])
+    name = (metadata.get("annotations") or {}).get(naming.OWNER_ANNOTATION)
+    return Key(namespace, name) if namespace and name else None
+
+
+def version_of(body: Mapping[str, Any]) -> int:
+    """The object's resourceVersion as a number: newer is greater, within one object."""
+    text = str(body["metadata"].get("resourceVersion") or "0")
+    return int(text) if text.isdigit() else 0
+
+
+def slim(body: Mapping[str, Any]) -> Json:
+    """The object without what we never read; managedFields is often most of its size."""
+    metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
+    return {**body, "metadata": metadata}
+
+
+class Store:
+    """Objects by kind and uid, and by the QwenDeployment that they belong to."""
+
+    def __init__(self) -> None:
+        self._objects: dict[tuple[str, Uid], Json] = {}
+        self._by_key: dict[Key, set[tuple[str, Uid]]] = {}
+
+    def put(self, body: Mapping[str, Any]) -> Key | None:
+        """Remember an object unless a newer state of it is known; return whose it is if news."""
+        key = key_of(body)
+        if key is None:
+            return None
+        place = (body["kind"], body["metadata"]["uid"])
+        known = self._objects.get(place)
+        if known is not None and version_of(known) >= version_of(body):
+            return None
+        self._objects[place] = slim(body)
+        self._by_key.setdefault(key, set()).add(place)
+        return key
+
+    def drop(self, body: Mapping[str, Any]) -> Key | None:
+        """Forget an object; return whose it was if it was known."""
+        place = (body["kind"], body["metadata"]["uid"])
+        known = self._objects.pop(place, None)
+        if known is None:
+            return None
+        key = key_of(known)
+        if key is None:
+            return None
+        members = self._by_key.get(key, set())
+        members.discard(place)
+        if not members:
+            self._by_key.pop(key, None)
+        return key
+
+    def replace(self, kind: Kind, bodies: Iterable[Mapping[str, Any]]) -> set[Key]:
+        """Take a full list of a kind for the truth; return whose objects changed."""
+        changed: set[Key] = set()
+        listed: set[tuple[str, Uid]] = set()
+        for body in bodies:
+            listed.add((kind.kind, body["metadata"]["uid"]))
+            if (key := self.put(body)) is not None:
+                changed.add(key)
+        ghosts = [
+            each
+            for place, each in self._objects.items()
+            if place[0] == kind.kind and place not in listed
+        ]
+        changed |= {key for each in ghosts if (key := self.drop(each)) is not None}
+        return changed
+
+    def keys(self) -> set[Key]:
+        """Every QwenDeployment that something is known of."""
+        return set(self._by_key)
+
+    def resource(self, key: Key) -> Json | None:
+        """The QwenDeployment itself."""
+        return next(iter(self.members(key, QWEN)), None)
+
+    def members(self, key: Key, kind: Kind) -> list[Json]:
+        """The objects of a kind that belong to a QwenDeployment."""
+        places = self._by_key.get(key, set())
+        return [self._objects[place] for place in places if place[0] == kind.kind]
+
+    def pods(self) -> list[Json]:
+        """Every model pod."""
+        return [each for (kind, _), each in self._objects.items() if kind == POD.kind]

@@ -1,0 +1,1 @@
+"""Reading a model pod over HTTP: its :8002 metrics."""
