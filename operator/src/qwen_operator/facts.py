@@ -115,7 +115,7 @@ def _termination(state: Mapping[str, Any]) -> Termination | None:
 def read_pod(body: Mapping[str, Any], engine: Engine) -> PodFacts:
     """Type one pod as the API server shows it."""
     metadata = body["metadata"]
-    statuses = body.get("status", {}).get("containerStatuses") or ()
+    statuses: Sequence[Mapping[str, Any]] = body.get("status", {}).get("containerStatuses") or ()
     container = next((each for each in statuses if each.get("name") == naming.CONTAINER), {})
     state, last = container.get("state") or {}, container.get("lastState") or {}
     waiting = state.get("waiting")

@@ -73,7 +73,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         return Settings.model_validate(given)
     except ValidationError as problem:
         lines = [
-            f"{PREFIX}{'_'.join(map(str, each['loc'][:1])).upper()}={each['input']!r}: {each['msg']}"
+            f"{PREFIX}{str(each['loc'][0]).upper()}={each['input']!r}: {each['msg']}"
             for each in problem.errors()
         ]
         raise InvalidSpec("; ".join(lines)) from problem

@@ -1,17 +1,16 @@
-"""What every type of the resource shares: frozen, camelCase on the wire, described by docstrings."""
+"""What the resource's types share: frozen, camelCase on the wire, described by docstrings."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_camel
 
-Rules = list[dict[str, str]]
 RULES_KEY = "x-kubernetes-validations"
 
 
-def rule(expression: str, message: str, field: str | None = None) -> dict[str, str]:
+def rule(expression: str, message: str, field: str | None = None) -> dict[str, JsonValue]:
     """One CEL rule of the schema; `field` is where the API server reports it, e.g. '.maxSurge'."""
-    made = {"rule": expression, "message": message}
+    made: dict[str, JsonValue] = {"rule": expression, "message": message}
     return made if field is None else {**made, "fieldPath": field, "reason": "FieldValueInvalid"}
 
 

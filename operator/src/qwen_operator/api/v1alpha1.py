@@ -75,9 +75,7 @@ class Model(Part):
     """Branch, tag or commit on the hub; the repository's default branch when left out."""
 
     served_name: (
-        Annotated[
-            str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-        ]
+        Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
         | None
     ) = None
     """The model's name in Triton's URLs, e.g. vllm_qwen1.5-1.8b-chat; the resource's own name when

@@ -1,1 +1,1 @@
-"""The only way to the Kubernetes API: a protocol that tests can stand in for, and the real thing."""
+"""The only way to the Kubernetes API: a protocol that tests stand in for, and the real thing."""

@@ -1,6 +1,5 @@
 """The Kubernetes API through the official client's asyncio side."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from typing import Any
@@ -24,7 +23,7 @@ _UNAUTHORIZED, _NOT_FOUND, _CONFLICT, _GONE = 401, 404, 409, 410
 def _words(problem: ApiException) -> str:
     """The API server's own message, without the client's headers and tracebacks."""
     try:
-        return str(problem.summary())  # type: ignore[attr-defined]
+        return str(problem.summary())
     except (AttributeError, ValueError):
         return str(problem.body or problem.reason)
 
@@ -69,25 +68,33 @@ class ApiServer:
             words = f"{attempt}: no answer from the API server: {problem or type(problem).__name__}"
             raise Unreachable(words) from problem
 
-    async def _patch(self, manifest: Json, subresource: str) -> Json:
-        kind = BY_KIND[manifest["kind"]]
-        metadata = manifest["metadata"]
-        path = self._resource(kind).path(name=metadata["name"], namespace=metadata["namespace"])
-        where = f"{kind.kind} {metadata['namespace']}/{metadata['name']}{subresource}"
+    async def _request(self, attempt: str, method: str, path: str, **options: object) -> Json:
         return await self._call(
-            f"apply {where}",
+            attempt,
             self._dynamic.request(
-                "patch",
-                path + subresource,
-                body=manifest,
-                content_type="application/apply-patch+yaml",
-                field_manager=FIELD_MANAGER,
-                force_conflicts=True,
+                method,
+                path,
+                # The client's defaults for these two are shared, mutable and grow.
                 query_params=[],
                 header_params={},
                 serialize=False,
                 _request_timeout=_TIMEOUT_SECONDS,
+                **options,
             ),
+        )
+
+    async def _patch(self, manifest: Json, subresource: str) -> Json:
+        kind = BY_KIND[manifest["kind"]]
+        metadata = manifest["metadata"]
+        path = self._resource(kind).path(name=metadata["name"], namespace=metadata["namespace"])
+        return await self._request(
+            f"apply {kind.kind} {metadata['namespace']}/{metadata['name']}{subresource}",
+            "patch",
+            path + subresource,
+            body=manifest,
+            content_type="application/apply-patch+yaml",
+            field_manager=FIELD_MANAGER,
+            force_conflicts=True,
         )
 
     async def apply(self, manifest: Json) -> Json:
@@ -102,17 +109,9 @@ class ApiServer:
         """See `protocol.Cluster`."""
         kind = BY_KIND[manifest["kind"]]
         namespace = manifest["metadata"]["namespace"]
-        return await self._call(
-            f"create {kind.kind} in {namespace}",
-            self._dynamic.request(
-                "post",
-                self._resource(kind).path(namespace=namespace),
-                body=manifest,
-                query_params=[],
-                header_params={},
-                serialize=False,
-                _request_timeout=_TIMEOUT_SECONDS,
-            ),
+        path = self._resource(kind).path(namespace=namespace)
+        return await self._request(
+            f"create {kind.kind} in {namespace}", "post", path, body=manifest
         )
 
     async def delete(self, kind: Kind, manifest: Json) -> None:
@@ -124,41 +123,32 @@ class ApiServer:
             "propagationPolicy": "Background",
             "preconditions": {"uid": metadata["uid"]},
         }
-        await self._call(
-            f"delete {kind.kind} {metadata['namespace']}/{metadata['name']}",
-            self._dynamic.request(
-                "delete",
-                self._resource(kind).path(name=metadata["name"], namespace=metadata["namespace"]),
-                body=options,
-                query_params=[],
-                header_params={},
-                serialize=False,
-                _request_timeout=_TIMEOUT_SECONDS,
-            ),
-        )
+        where = f"{kind.kind} {metadata['namespace']}/{metadata['name']}"
+        path = self._resource(kind).path(name=metadata["name"], namespace=metadata["namespace"])
+        await self._request(f"delete {where}", "delete", path, body=options)
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """See `protocol.Cluster`."""
+        path = self._resource(kind).path(name=name, namespace=namespace)
+        return await self._request(f"get {kind.kind} {namespace}/{name}", "get", path)
 
     async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Json]:
         """See `protocol.Cluster`; read in pages, so that no answer is unbounded."""
+        attempt = f"list {kind.plural} in {namespace or 'all namespaces'}"
         path = self._resource(kind).path(namespace=namespace)
+        # Items of a list come without their type.
+        typed = {"apiVersion": kind.api_version, "kind": kind.kind}
         found: list[Json] = []
         token = None
         while True:
-            page = await self._call(
-                f"list {kind.plural} in {namespace or 'all namespaces'}",
-                self._dynamic.request(
-                    "get",
-                    path,
-                    label_selector=selector or None,
-                    limit=_PAGE,
-                    _continue=token,
-                    query_params=[],
-                    header_params={},
-                    serialize=False,
-                    _request_timeout=_TIMEOUT_SECONDS,
-                ),
+            page = await self._request(
+                attempt,
+                "get",
+                path,
+                label_selector=selector or None,
+                limit=_PAGE,
+                _continue=token,
             )
-            # Items of a list come without their type.
-            typed = {"apiVersion": kind.api_version, "kind": kind.kind}
             found += [{**typed, **item} for item in page.get("items") or ()]
             token = page.get("metadata", {}).get("continue")
             if not token:
@@ -185,4 +175,3 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[ApiServer]:
         raise Unreachable(words) from problem
     async with client.ApiClient(configuration=settings) as api:
         yield ApiServer(api)
-        await asyncio.sleep(0)

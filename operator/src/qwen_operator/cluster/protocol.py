@@ -47,9 +47,9 @@ BY_KIND = {each.kind: each for each in (QWEN, *WATCHED, EVENT)}
 
 # verbs, subresource: what the code below these lines and the watches really call.
 RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
-    (QWEN, "", ("get", "list", "watch")),
+    (QWEN, "", ("list", "watch")),
     (QWEN, "/status", ("patch",)),
-    *((kind, "", ("create", "delete", "list", "patch", "watch")) for kind in OWNED),
+    *((kind, "", ("create", "delete", "get", "list", "patch", "watch")) for kind in OWNED),
     (POD, "", ("list", "watch")),
     (EVENT, "", ("create",)),
 )
@@ -69,6 +69,10 @@ class Cluster(Protocol):
 
     async def delete(self, kind: Kind, manifest: Json) -> None:
         """Delete exactly this object (by uid), its dependents in the background."""
+        ...
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """One object; Gone where there is none."""
         ...
 
     async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Json]:

@@ -156,9 +156,7 @@ def _container(resource: Resource, settings: Settings) -> Json:
     }
 
 
-def pod_template(
-    resource: Resource, settings: Settings, rendered: tuple[Repository, str]
-) -> Json:
+def pod_template(resource: Resource, settings: Settings, rendered: tuple[Repository, str]) -> Json:
     """The Deployment's pod template.
 
     Args:

@@ -53,7 +53,7 @@ class Repository:
 
 
 def model_json(resource: Resource) -> Json:
-    """vLLM's engine arguments, as AsyncEngineArgs spells them."""
+    """VLLM's engine arguments, as AsyncEngineArgs spells them."""
     engine = resource.spec.engine
     location = model_location(resource.spec.model.source)
     optional = {

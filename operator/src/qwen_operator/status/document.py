@@ -51,9 +51,7 @@ def conditions(what: Seen, found: Trouble) -> list[Json]:
     return made
 
 
-def dated(
-    fresh: list[Json], previous: Mapping[str, Any], moment: tuple[int, str]
-) -> list[Json]:
+def dated(fresh: list[Json], previous: Mapping[str, Any], moment: tuple[int, str]) -> list[Json]:
     """The conditions with generation and lastTransitionTime, which moves only when status flips.
 
     Args:

@@ -1,0 +1,165 @@
+"""The operator's process: `python -m qwen_operator`."""
+
+import asyncio
+import importlib.resources
+import json
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from qwen_operator.cluster.api_server import ApiServer, connect
+from qwen_operator.errors import OperatorError
+from qwen_operator.handlers.watches import Watches
+from qwen_operator.loops.backoff import Backoff
+from qwen_operator.loops.endpoints import serve
+from qwen_operator.loops.meters import Meters
+from qwen_operator.loops.queue import Queue
+from qwen_operator.loops.rounds import keep_scraping, keep_sweeping, scrape, sweep_until_it_works
+from qwen_operator.loops.workers import work
+from qwen_operator.observe.engines import Engines
+from qwen_operator.observe.store import Store
+from qwen_operator.reconcile import Reconciler
+from qwen_operator.settings import Settings, read_settings
+from qwen_operator.triton.metrics import HttpScraper, session
+
+log = logging.getLogger("qwen_operator")
+
+BACKEND_PACKAGE = "qwen_triton"
+_USAGE_STATUS = 2
+# Two scrapes without news are bad news; half a second allows for a late round.
+_PATIENCE_INTERVALS = 2.1
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _set_up_logging(settings: Settings) -> None:
+    handler = logging.StreamHandler(sys.stdout)
+    plain = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    handler.setFormatter(_JsonLines() if settings.log_format == "json" else plain)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+    # kopf tells of every event that it sees; the pass that follows says what matters.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+def backend_files() -> Mapping[str, str]:
+    """The source of the package that runs inside Triton: file name → content, never imported."""
+    folder = importlib.resources.files(BACKEND_PACKAGE)
+    return {
+        each.name: each.read_text(encoding="utf-8")
+        for each in folder.iterdir()
+        if each.name.endswith(".py")
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Operator:
+    """The parts of a running operator, put together."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings, self._loop = settings, loop
+        self._meters, self._store, self._queue = Meters(), Store(), Queue(loop.time)
+        self._watches = Watches(settings.watch_namespaces, self._deliver)
+        self._primed = False
+
+    def _deliver(self, kind: str | None, body: dict[str, Any]) -> None:
+        self._loop.call_soon_threadsafe(self._take, kind, body)
+
+    def _take(self, kind: str | None, body: dict[str, Any]) -> None:
+        self._meters.last_event.set(time.time())
+        key = self._store.drop(body) if kind == "DELETED" else self._store.put(body)
+        if key is not None:
+            self._queue.poke(key)
+
+    def _health(self) -> str | None:
+        return "the watches have ended" if self._primed and not self._watches.alive else None
+
+    def _readiness(self) -> str | None:
+        return None if self._primed else "the first listing is not done yet"
+
+    async def _operate(self, cluster: ApiServer, engines: Engines) -> None:
+        settings, watched = self._settings, (self._store, engines)
+        await sweep_until_it_works(cluster, self._store, self._queue, settings)
+        await scrape(self._store, engines, self._queue)
+        self._primed = True
+        self._watches.start()
+        log.info("watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
+        one_pass = Reconciler(cluster, watched, (settings, backend_files()), _now)
+        backoff = Backoff(random.Random())  # noqa: S311 - jitter, no secret
+        async with asyncio.TaskGroup() as group:
+            for _ in range(settings.workers):
+                group.create_task(work(self._queue, one_pass, backoff, self._meters))
+            group.create_task(keep_scraping(watched, self._queue, settings, self._meters))
+            group.create_task(
+                keep_sweeping(cluster, (self._store, self._queue), settings, self._meters)
+            )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Operate until told to stop."""
+        settings = self._settings
+        checks = (self._health, self._readiness)
+        async with (
+            serve(settings.port, self._meters, checks),
+            connect(os.environ) as cluster,
+            session() as pods,
+        ):
+            engines = Engines(
+                HttpScraper(pods, settings.scrape_timeout_seconds),
+                settings.scrape_concurrency,
+                settings.scrape_interval_seconds * _PATIENCE_INTERVALS,
+                self._loop.time,
+            )
+            operating = asyncio.create_task(self._operate(cluster, engines))
+            stopping = asyncio.create_task(stop.wait())
+            await asyncio.wait({operating, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            log.info("stopping")
+            operating.cancel()
+            await asyncio.wait({operating})
+            if self._primed:
+                await asyncio.to_thread(self._watches.stop)
+            if not operating.cancelled() and (defect := operating.exception()) is not None:
+                raise defect
+
+
+async def run(settings: Settings) -> None:
+    """Operate until SIGTERM or SIGINT."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Operator(settings, loop).run(stop)
+
+
+def main() -> int:
+    """Run the operator; the exit status is not 0 if it could not start."""
+    try:
+        settings = read_settings()
+        _set_up_logging(settings)
+        asyncio.run(run(settings))
+    except OperatorError as problem:
+        sys.stderr.write(f"qwen-operator: {problem}\n")
+        return _USAGE_STATUS
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What runs all the time: the queue and its workers, the sweep, the scrapes, the own endpoints."""

@@ -1,0 +1,48 @@
+"""The operator's own HTTP endpoints: /metrics, /healthz and /readyz."""
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from qwen_operator.loops.meters import Meters
+
+Check = Callable[[], str | None]
+"""None when all is well, else what is wrong."""
+
+
+def _handler(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        wrong = check()
+        return web.Response(text=f"{wrong or 'ok'}\n", status=503 if wrong else 200)
+
+    return handle
+
+
+@contextlib.asynccontextmanager
+async def serve(port: int, meters: Meters, checks: tuple[Check, Check]) -> AsyncIterator[None]:
+    """Serve while the context lasts.
+
+    Args:
+        port: TCP port, on all addresses.
+        meters: what /metrics shows.
+        checks: what /healthz and /readyz ask.
+    """
+
+    async def metrics(_request: web.Request) -> web.Response:
+        body = generate_latest(meters.registry)
+        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    healthz, readyz = checks
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/healthz", _handler(healthz))
+    app.router.add_get("/readyz", _handler(readyz))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, port=port).start()
+        yield
+    finally:
+        await runner.cleanup()

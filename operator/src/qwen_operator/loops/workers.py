@@ -1,0 +1,50 @@
+"""Workers: take a key, make a pass, repeat it later if it failed."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from qwen_operator.errors import OperatorError, Unreachable
+from qwen_operator.loops.backoff import Backoff
+from qwen_operator.loops.meters import Meters
+from qwen_operator.loops.queue import Queue
+from qwen_operator.naming import Key
+
+log = logging.getLogger(__name__)
+
+Pass = Callable[[Key], Awaitable[None]]
+
+
+async def _attempt(key: Key, one_pass: Pass) -> tuple[str, float | None]:
+    """Make one pass; return its outcome and the least seconds to wait before another."""
+    try:
+        await one_pass(key)
+    except Unreachable as problem:
+        log.warning("%s: %s", key, problem)
+        return "unreachable", problem.retry_after
+    except OperatorError as problem:
+        log.warning("%s: %s", key, problem)
+        return type(problem).__name__.lower(), None
+    except Exception:  # the one place: a defect in one resource's pass must not stop the others
+        log.exception("%s: the pass failed unexpectedly", key)
+        return "defect", None
+    return "done", None
+
+
+async def work(queue: Queue, one_pass: Pass, backoff: Backoff, meters: Meters) -> None:
+    """Be one worker, for ever."""
+    while True:
+        key = await queue.get()
+        meters.busy.set(queue.busy)
+        started = time.monotonic()
+        outcome, at_least = await _attempt(key, one_pass)
+        meters.passes.labels(outcome=outcome).observe(time.monotonic() - started)
+        if outcome == "done":
+            backoff.passed(key)
+        else:
+            queue.poke(key, backoff.failed(key, at_least))
+        queue.done(key)
+        meters.busy.set(queue.busy)
+        meters.queued.set(len(queue))
+        await asyncio.sleep(0)

@@ -1,0 +1,228 @@
+"""One pass over a QwenDeployment: compute, apply, look, report; a second pass writes nothing."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qwen_operator import naming
+from qwen_operator.api.resource import Resource, read_resource
+from qwen_operator.cluster.protocol import (
+    BY_KIND,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    OWNED,
+    POD,
+    Cluster,
+    Json,
+)
+from qwen_operator.desired.children import Desired, desired, with_applied_hash
+from qwen_operator.desired.drift import holds
+from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Refused, Unreachable
+from qwen_operator.facts import Facts, read_facts
+from qwen_operator.naming import Key
+from qwen_operator.observe.engines import Engines
+from qwen_operator.observe.store import Store
+from qwen_operator.settings import Settings
+from qwen_operator.status.document import conditions, counts, dated, endpoints
+from qwen_operator.status.events import event
+from qwen_operator.status.pods import Trouble
+from qwen_operator.status.reasons import Reason
+from qwen_operator.status.verdict import Seen, seen, verdict
+
+log = logging.getLogger(__name__)
+
+Now = Callable[[], str]
+
+
+class _Taken(Exception):
+    """An object with a name that we need belongs to somebody else."""
+
+
+def _owner(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    references: list[Mapping[str, Any]] = body["metadata"].get("ownerReferences") or []
+    return next((each for each in references if each.get("controller")), {})
+
+
+def _place(manifest: Mapping[str, Any]) -> tuple[str, str]:
+    return manifest["kind"], manifest["metadata"]["name"]
+
+
+class Reconciler:
+    """Brings what exists to what a QwenDeployment asks for, and its status to what is seen."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        watched: tuple[Store, Engines],
+        rendering: tuple[Settings, Mapping[str, str]],
+        now: Now,
+    ) -> None:
+        """Make one for the whole operator.
+
+        Args:
+            cluster: where children are applied and statuses written.
+            watched: what was last seen of objects and of engines.
+            rendering: the operator's settings and the backend's source files.
+            now: the present time in RFC 3339, UTC.
+        """
+        self._cluster = cluster
+        self._store, self._engines = watched
+        self._settings, self._backend = rendering
+        self._now = now
+
+    async def __call__(self, key: Key) -> None:
+        """One pass.
+
+        Raises:
+            OperatorError: the pass could not be finished and should be repeated after a while.
+        """
+        body = self._store.resource(key)
+        if body is None or body["metadata"].get("deletionTimestamp"):
+            return
+        try:
+            resource = read_resource(body)
+        except InvalidSpec as problem:
+            await self._report_invalid(body, key, str(problem))
+            return
+        wanted = desired(resource, self._settings, self._backend)
+        again: OperatorError | None = None
+        obstacle = None
+        try:
+            await self._apply(resource, wanted)
+            await self._prune(resource, wanted)
+        except _Taken as finding:
+            obstacle = Trouble(Reason.NameTaken, str(finding))
+            again = Refused(str(finding))
+        except Refused as problem:
+            obstacle = Trouble(Reason.ApplyRefused, str(problem))
+            again = problem
+        await self._look(key)
+        what = seen(resource, self._facts(key, resource.uid), wanted.config_hash, obstacle)
+        await self._report(body, what, self._details(resource, wanted))
+        if again is not None:
+            raise again
+
+    async def _apply(self, resource: Resource, wanted: Desired) -> None:
+        live = {
+            _place(each): each for kind in OWNED for each in self._store.members(resource.key, kind)
+        }
+        for plain in wanted.children:
+            manifest = with_applied_hash(plain)
+            known = live.get(_place(plain)) or await self._unseen(manifest)
+            if known is not None:
+                self._check_owner(known, resource)
+                if holds(known, manifest):
+                    continue
+                log.info("%s: %s %s differs, applying", resource.key, *_place(plain))
+            self._store.put(await self._cluster.apply(manifest))
+
+    async def _unseen(self, manifest: Json) -> Json | None:
+        """An object of that name that we do not watch: it lacks our label, so it is not ours."""
+        kind = BY_KIND[manifest["kind"]]
+        metadata = manifest["metadata"]
+        try:
+            return await self._cluster.get(kind, metadata["namespace"], metadata["name"])
+        except Gone:
+            return None
+
+    def _check_owner(self, known: Json, resource: Resource) -> None:
+        owner = _owner(known)
+        if owner.get("uid") == resource.uid:
+            return
+        kind, name = _place(known)
+        if owner.get("kind") == naming.KIND and owner.get("name") == resource.key.name:
+            # The garbage collector removes it; a stale view of ours must never do that.
+            raise Unreachable(
+                f"{kind} {name} of this resource's predecessor is still being removed"
+            )
+        whose = f"{owner['kind']} {owner['name']}" if owner else "nobody that Kubernetes knows of"
+        raise _Taken(f"{kind} {name} exists already and belongs to {whose}; it is left as it is")
+
+    async def _prune(self, resource: Resource, wanted: Desired) -> None:
+        keep = {_place(each) for each in wanted.children}
+        # Pods of the previous rendering read theirs again when their container restarts.
+        for pod in self._store.members(resource.key, POD):
+            for volume in pod.get("spec", {}).get("volumes") or ():
+                if "configMap" in volume:
+                    keep.add((CONFIG_MAP.kind, volume["configMap"]["name"]))
+        for kind in OWNED:
+            for each in self._store.members(resource.key, kind):
+                ours = _owner(each).get("uid") == resource.uid
+                if not ours or _place(each) in keep or each["metadata"].get("deletionTimestamp"):
+                    continue
+                log.info("%s: %s %s is not wanted any more", resource.key, *_place(each))
+                try:
+                    await self._cluster.delete(kind, each)
+                except Gone:
+                    self._store.drop(each)
+
+    async def _look(self, key: Key) -> None:
+        """Read the engines of pods that nothing is known of yet, instead of waiting for a turn."""
+        pods = self._store.members(key, POD)
+        known = self._engines.of(pods)
+        new = [pod for pod in pods if pod["metadata"]["uid"] not in known]
+        await asyncio.gather(*(self._engines.read(pod) for pod in new))
+
+    def _facts(self, key: Key, uid: str) -> Facts:
+        deployments = [
+            each for each in self._store.members(key, DEPLOYMENT) if _owner(each).get("uid") == uid
+        ]
+        pods = [
+            each
+            for each in self._store.members(key, POD)
+            if each["metadata"].get("labels", {}).get(naming.UID_LABEL) == uid
+        ]
+        return read_facts(next(iter(deployments), None), pods, self._engines.of(pods))
+
+    def _details(self, resource: Resource, wanted: Desired) -> Json:
+        child, namespace = resource.child, resource.key.namespace
+        return {
+            "selector": f"{naming.INSTANCE_LABEL}={child},{naming.UID_LABEL}={resource.uid}",
+            "configHash": wanted.config_hash,
+            "image": wanted.image,
+            "endpoints": endpoints(child, namespace, resource.served_name),
+        }
+
+    async def _report_invalid(self, body: Json, key: Key, words: str) -> None:
+        """Say what is wrong with the spec; children stay as the last valid spec made them."""
+        before = body.get("status") or {}
+        facts = self._facts(key, body["metadata"]["uid"])
+        obstacle = Trouble(Reason.InvalidSpec, words)
+        what = Seen(facts, 0, str(before.get("configHash", "")), obstacle=obstacle)
+        kept = ("selector", "configHash", "image", "endpoints")
+        await self._report(body, what, {name: before[name] for name in kept if name in before})
+
+    async def _report(self, body: Json, what: Seen, details: Json) -> None:
+        found = verdict(what)
+        metadata = body["metadata"]
+        generation = int(metadata.get("generation") or 0)
+        before = body.get("status") or {}
+        status = {
+            "observedGeneration": generation,
+            **counts(what, found),
+            **details,
+            "conditions": dated(conditions(what, found), before, (generation, self._now())),
+        }
+        if status == before:
+            return
+        answer = await self._cluster.apply_status(
+            {
+                "apiVersion": naming.API_VERSION,
+                "kind": naming.KIND,
+                # With its uid, so that a re-created resource never gets its predecessor's status.
+                "metadata": {key: metadata[key] for key in ("name", "namespace", "uid")},
+                "status": status,
+            }
+        )
+        self._store.put(answer)
+        said = {each["type"]: each.get("reason") for each in before.get("conditions") or ()}
+        if said.get("Ready") != found.reason.name:
+            log.info(
+                "%s/%s: %s: %s",
+                metadata["namespace"],
+                metadata["name"],
+                found.reason.name,
+                found.message,
+            )
+            await self._cluster.create(event(metadata, found, self._now()))
