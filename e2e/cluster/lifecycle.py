@@ -71,8 +71,11 @@ def up(layout: Layout, wishes: Wishes, report: Report) -> None:
     """
     parts = components.everything(layout)
     fresh = not any(is_running(layout, part.name) for part in parts)
+    if fresh and layout.live.exists():
+        report("removing what is left of a cluster that ended without `down`")
+        down(layout, report, purge=False)
     try:
-        _start_all(layout, parts, report)
+        _start_missing(layout, parts, report, fresh=fresh)
         _wait_for_node(layout, report)
         _grant(layout, wishes, report)
     except BaseException:
@@ -82,7 +85,9 @@ def up(layout: Layout, wishes: Wishes, report: Report) -> None:
         raise
 
 
-def _start_all(layout: Layout, parts: Sequence[Component], report: Report) -> None:
+def _start_missing(
+    layout: Layout, parts: Sequence[Component], report: Report, *, fresh: bool
+) -> None:
     missing = [part for part in parts if not is_running(layout, part.name)]
     if not missing:
         return
@@ -90,8 +95,8 @@ def _start_all(layout: Layout, parts: Sequence[Component], report: Report) -> No
     machine.check_ports(missing)
     _prepare(layout)
     start(layout, components.foundation(layout), report)
-    if not (layout.live / "kubelet").exists():
-        # Containers of a cluster that ended without `down`, in the image store that stays.
+    if fresh:
+        # The image store outlives a cluster, and with it the containers of one that was killed.
         sandboxes.remove_all(layout)
     images.ensure_pause(layout)
     apply(layout, MANIFESTS)
@@ -110,7 +115,10 @@ def _prepare(layout: Layout) -> None:
     network.create(layout.state, layout.settings)
     ensure_certificates(layout.certificates)
     for path, text in configuration.files(layout, images.pause_reference(layout)).items():
-        (layout.live / path).write_text(text)
+        file = layout.live / path
+        # kube-proxy watches its file and ends when it is written, the same or not.
+        if not file.exists() or file.read_text() != text:
+            file.write_text(text)
 
 
 def start(layout: Layout, parts: Sequence[Component], report: Report) -> None:
@@ -121,31 +129,29 @@ def start(layout: Layout, parts: Sequence[Component], report: Report) -> None:
     """
     began = time.monotonic()
     ready: set[str] = set()
-    started = {part.name for part in parts if is_running(layout, part.name)}
+    launched: set[str] = set()
     while len(ready) < len(parts):
-        for part in parts:
-            if part.name in ready:
-                continue
-            if part.name not in started:
+        for part in (p for p in parts if p.name not in ready):
+            age = time.monotonic() - began
+            if part.name not in launched and not is_running(layout, part.name):
                 if ready.issuperset(part.after):
                     _launch(layout, part)
-                    started.add(part.name)
+                    launched.add(part.name)
             elif api.is_ready(layout, part.ready):
                 ready.add(part.name)
-                report(f"{part.name}: ready after {time.monotonic() - began:.1f} s")
-            elif _has_ended(layout, part, began):
+                if part.name in launched:
+                    report(f"{part.name}: ready after {age:.1f} s")
+            elif _has_ended(layout, part):
                 raise ClusterError(failure(layout, part, "ended"))
-            elif time.monotonic() - began > START_SECONDS:
+            elif age > START_SECONDS:
                 raise ClusterError(failure(layout, part, f"not ready in {START_SECONDS:.0f} s"))
         time.sleep(0.1)
 
 
-def _has_ended(layout: Layout, part: Component, began: float) -> bool:
-    record = layout.pids / part.name
-    # Between the launch and the record's writing there is nothing to look at yet.
-    return (record.exists() or time.monotonic() - began > LOG_LINES) and not is_alive(
-        read_record(record)
-    )
+def _has_ended(layout: Layout, part: Component) -> bool:
+    # Just after the launch there is no record yet.
+    record = read_record(layout.pids / part.name)
+    return record is not None and not is_alive(record)
 
 
 def _launch(layout: Layout, part: Component) -> None:
@@ -235,7 +241,8 @@ def down(layout: Layout, report: Report, *, purge: bool) -> None:
     network.remove()
     network.restore_settings(layout.settings)
     sandboxes.remove_traces(layout, sockets)
-    shutil.rmtree(layout.live, ignore_errors=False) if layout.live.exists() else None
+    if layout.live.exists():
+        shutil.rmtree(layout.live)
     if purge:
         shutil.rmtree(layout.images, ignore_errors=True)
         shutil.rmtree(layout.logs, ignore_errors=True)

@@ -132,16 +132,6 @@ def remove_rules() -> None:
             ).stdout
             if script := removal(table, saved):
                 _run([f"{family}-restore", "--noflush", "-w"], script)
-                _drop_empty(family, table)
-
-
-def _drop_empty(family: str, table: str) -> None:
-    """Let an nft table go that only our chains had called into being."""
-    save = [f"{family}-save", "-t", table]
-    left = subprocess.run(save, capture_output=True, text=True, check=False).stdout
-    lines = [line for line in left.splitlines() if line.startswith(("-A", ":"))]
-    if all(line.startswith(":") and line.split()[1] == "ACCEPT" for line in lines):
-        subprocess.run([family, "-w", "-t", table, "-X"], capture_output=True, check=False)
 
 
 def _run(argv: list[str], stdin: str = "") -> None:
