@@ -55,7 +55,7 @@ def _bounds(field: Mapping[str, Any]) -> str:
     parts = [f"{low} … {high}"] if low is not None and high is not None else []
     if "maxLength" in field:
         parts.append(f"at most {field['maxLength']} characters")
-    if "default" in field and field["default"] not in ({}, []):
+    if "default" in field and not isinstance(field["default"], dict | list):
         parts.append(f"default `{field['default']}`")
     return "; ".join(parts)
 

@@ -56,6 +56,8 @@ def _set_up_logging(settings: Settings) -> None:
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
     # kopf tells of every event that it sees; the pass that follows says what matters.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # That it runs beside the main thread is our doing; signals are ours too.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
 
 
 def backend_files() -> Mapping[str, str]:

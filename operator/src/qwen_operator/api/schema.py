@@ -51,11 +51,18 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json
 
 
 def _default_when_children_do(node: Json) -> None:
-    """Give an object that requires nothing the default {}, so that its fields' defaults apply."""
+    """Default an object that requires nothing to its fields' defaults.
+
+    Written out, not {}: the API server evaluates CEL rules on a default as it stands.
+    """
     for name, child in node["properties"].items():
-        has_defaults = any("default" in each for each in child.get("properties", {}).values())
-        if has_defaults and not child.get("required") and name not in node.get("required", ()):
-            child["default"] = {}
+        inner = {
+            field: each["default"]
+            for field, each in child.get("properties", {}).items()
+            if "default" in each
+        }
+        if inner and not child.get("required") and name not in node.get("required", ()):
+            child["default"] = inner
 
 
 def _schema(model: type[BaseModel]) -> Json:

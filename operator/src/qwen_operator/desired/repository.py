@@ -1,7 +1,7 @@
 """The Triton model repository of one resource: model.json, config.pbtxt and the backend's files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +26,15 @@ _INPUTS = (
     ("return_num_input_tokens", "TYPE_BOOL"),
     ("return_num_output_tokens", "TYPE_BOOL"),
 )
+# -1 where a request for several answers (n > 1) gets one element for each.
 _OUTPUTS = (
-    ("response", "TYPE_STRING"),
-    ("text_output", "TYPE_STRING"),
-    ("finish_reason", "TYPE_STRING"),
-    ("cumulative_logprob", "TYPE_FP32"),
-    ("logprobs", "TYPE_STRING"),
-    ("num_input_tokens", "TYPE_UINT32"),
-    ("num_output_tokens", "TYPE_UINT32"),
+    ("response", "TYPE_STRING", -1),
+    ("text_output", "TYPE_STRING", -1),
+    ("finish_reason", "TYPE_STRING", -1),
+    ("cumulative_logprob", "TYPE_FP32", -1),
+    ("logprobs", "TYPE_STRING", -1),
+    ("num_input_tokens", "TYPE_UINT32", 1),
+    ("num_output_tokens", "TYPE_UINT32", -1),
 )
 
 
@@ -99,12 +100,12 @@ def text_literal(value: str) -> str:
     return f'"{"".join(quoted)}"'
 
 
-def _tensors(field: str, tensors: tuple[tuple[str, str], ...], *, optional: bool) -> str:
-    tail = ", optional: true" if optional else ""
-    rows = ",\n".join(
-        f'  {{ name: "{name}", data_type: {kind}, dims: [ 1 ]{tail} }}' for name, kind in tensors
-    )
-    return f"{field} [\n{rows}\n]\n"
+def _tensor(name: str, kind: str, size: int) -> str:
+    return f'name: "{name}", data_type: {kind}, dims: [ {size} ]'
+
+
+def _block(field: str, rows: Sequence[str]) -> str:
+    return f"{field} [\n" + ",\n".join(f"  {{ {row} }}" for row in rows) + "\n]\n"
 
 
 def config_pbtxt(resource: Resource, parameters: Mapping[str, str]) -> str:
@@ -123,8 +124,8 @@ def config_pbtxt(resource: Resource, parameters: Mapping[str, str]) -> str:
     )
     return (
         head
-        + _tensors("input", _INPUTS, optional=True)
-        + _tensors("output", _OUTPUTS, optional=False)
+        + _block("input", [f"{_tensor(*each, 1)}, optional: true" for each in _INPUTS])
+        + _block("output", [_tensor(*each) for each in _OUTPUTS])
         + entries
     )
 
