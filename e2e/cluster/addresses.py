@@ -15,11 +15,10 @@ POD_RANGE = "198.18.128.0/20"
 FAKE_POD_RANGE = "198.18.192.1/20"
 CLUSTER_DOMAIN = "cluster.local"
 
-# Loopback ports outside the well-known ones: an etcd or a registry of the
-# machine's owner may be running on those.
+# Loopback ports outside the well-known ones: an etcd of the machine's
+# owner may be running on those.
 ETCD_PORT = 12379
 ETCD_PEER_PORT = 12380
-REGISTRY_PORT = 15000
 API_PORT = 6443
 CONTROLLER_MANAGER_PORT = 10257
 SCHEDULER_PORT = 10259
@@ -33,5 +32,4 @@ DNS_READY_PORT = 18181
 KWOK_PORT = 10247
 
 API_URL = f"https://{NODE_IP}:{API_PORT}"
-REGISTRY = f"{LOOPBACK}:{REGISTRY_PORT}"
 GPU = "nvidia.com/gpu"

@@ -49,13 +49,6 @@ def containerd(layout: Layout) -> Component:
     return Component("containerd", argv, str(layout.containerd_socket))
 
 
-def registry(layout: Layout) -> Component:
-    """Where images wait for containerd, layer by layer."""
-    argv = ("docker-registry", "serve", f"{layout.config}/registry.json")
-    listens = ((at.LOOPBACK, at.REGISTRY_PORT),)
-    return Component("registry", argv, f"http://{at.REGISTRY}/v2/", listens)
-
-
 def kube_apiserver(layout: Layout) -> Component:
     """The API server."""
     pki = layout.certificates
@@ -189,7 +182,7 @@ def kwok(layout: Layout) -> Component:
     return Component("kwok", argv, url, listens, ("kube-apiserver",))
 
 
-FOUNDATION = (containerd, etcd, registry, kube_apiserver)
+FOUNDATION = (containerd, etcd, kube_apiserver)
 REST = (kube_controller_manager, kube_scheduler, kube_proxy, kubelet, coredns)
 
 

@@ -126,19 +126,6 @@ def cni(layout: Layout) -> Mapping[str, object]:
     }
 
 
-def registry(layout: Layout) -> Mapping[str, object]:
-    """The registry that images reach containerd through."""
-    return {
-        "version": 0.1,
-        "log": {"level": "warn", "accesslog": {"disabled": True}},
-        "storage": {
-            "filesystem": {"rootdirectory": f"{layout.images}/registry"},
-            "delete": {"enabled": True},
-        },
-        "http": {"addr": at.REGISTRY},
-    }
-
-
 def corefile(layout: Layout) -> str:
     """CoreDNS answers for the cluster and refuses the rest: the cluster has no way out."""
     return f"""{at.CLUSTER_DOMAIN}:{at.DNS_PORT} in-addr.arpa:{at.DNS_PORT} {{
@@ -200,7 +187,6 @@ def files(layout: Layout, sandbox_image: str) -> dict[str, str]:
         "config/kubelet.json": kubelet(layout),
         "config/kube-proxy.json": kube_proxy(layout),
         "config/cni/10-qwen.conflist": cni(layout),
-        "config/registry.json": registry(layout),
         **{f"kubeconfig/{c.name}": kubeconfig(layout, c.name) for c in CLIENTS},
     }
     texts = {path: json.dumps(value, indent=2) + "\n" for path, value in rendered.items()}

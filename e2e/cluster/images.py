@@ -1,15 +1,18 @@
-"""Bring images into containerd: the pause image from its binary, others from buildah's storage."""
+"""Bring images into containerd: pause from its binary, others from buildah's storage."""
 
 import hashlib
 import io
 import json
 import subprocess
 import tarfile
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from e2e.cluster.addresses import REGISTRY
+from e2e.cluster import layers
 from e2e.cluster.build import Report
+from e2e.cluster.containerd import ctr, run
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.layout import Layout
 
@@ -17,12 +20,8 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-PLATFORM = {"architecture": "amd64", "os": "linux"}
 
-
-def ctr(layout: Layout, *words: str) -> list[str]:
-    """A containerd command in the namespace where the kubelet's images and containers are."""
-    return ["ctr", "--address", str(layout.containerd_socket), "--namespace", "k8s.io", *words]
+Part = Mapping[str, object]
 
 
 def tar(files: Mapping[str, bytes]) -> bytes:
@@ -46,30 +45,34 @@ def descriptor(kind: str, content: bytes) -> dict[str, object]:
     return {"mediaType": kind, "digest": digest(content), "size": len(content)}
 
 
-def image_archive(reference: str, program: bytes, name: str) -> bytes:
-    """An OCI archive of an image that holds one static program and runs it."""
-    layer = tar({name: program})
-    config = json.dumps(
-        {
-            **PLATFORM,
-            "config": {"Entrypoint": [f"/{name}"]},
-            "rootfs": {"type": "layers", "diff_ids": [digest(layer)]},
-        }
-    ).encode()
+def archive(reference: str, config: bytes, parts: Sequence[Part], held: Sequence[bytes]) -> bytes:
+    """An OCI archive of an image, holding those layers that it is given."""
     manifest = json.dumps(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": descriptor(CONFIG, config),
-            "layers": [descriptor(LAYER, layer)],
+            "layers": parts,
         }
     ).encode()
     names = {"io.containerd.image.name": reference}
-    entry = {**descriptor(MANIFEST, manifest), "platform": PLATFORM, "annotations": names}
+    entry = {**descriptor(MANIFEST, manifest), "annotations": names}
     index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).encode()
-    blobs = {f"blobs/sha256/{digest(b)[7:]}": b for b in (layer, config, manifest)}
+    blobs = {f"blobs/sha256/{digest(b)[7:]}": b for b in (config, manifest, *held)}
     marker = {"oci-layout": b'{"imageLayoutVersion":"1.0.0"}'}
     return tar({**marker, "index.json": index, **blobs})
+
+
+def pause_archive(reference: str, program: bytes) -> bytes:
+    """The sandbox image: one static program and nothing else."""
+    layer = tar({"pause": program})
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Entrypoint": ["/pause"]},
+        "rootfs": {"type": "layers", "diff_ids": [digest(layer)]},
+    }
+    return archive(reference, json.dumps(config).encode(), [descriptor(LAYER, layer)], [layer])
 
 
 def pause_reference(layout: Layout) -> str:
@@ -81,52 +84,15 @@ def pause_reference(layout: Layout) -> str:
 def ensure_pause(layout: Layout) -> None:
     """Put the sandbox image into containerd unless it is there."""
     reference = pause_reference(layout)
-    if target(layout, reference):
-        return
-    archive = image_archive(reference, Path(layout.binary("pause")).read_bytes(), "pause")
-    _run(ctr(layout, "images", "import", "-"), archive)
+    if not target(layout, reference):
+        content = pause_archive(reference, Path(layout.binary("pause")).read_bytes())
+        run(ctr(layout, "images", "import", "-"), content)
 
 
 def target(layout: Layout, reference: str) -> str:
     """The digest that a name stands for in containerd, empty for none."""
-    listed = _run(ctr(layout, "images", "list", f"name=={reference}")).splitlines()[1:]
+    listed = run(ctr(layout, "images", "list", f"name=={reference}")).splitlines()[1:]
     return next((w for w in listed[0].split() if w.startswith("sha256:")), "") if listed else ""
-
-
-def source_argv(reference: str) -> list[str]:
-    """The command that tells an image's identity in buildah's storage."""
-    return ["buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}", reference]
-
-
-def push_argv(reference: str) -> list[str]:
-    """The command that brings to the registry what it lacks.
-
-    Layers stay uncompressed: squeezing gigabytes takes longer than copying them, and an
-    unchanged layer is known by its digest without being read.
-    """
-    plain = ("--tls-verify=false", "--disable-compression", "--quiet")
-    return ["buildah", "push", *plain, reference, f"docker://{REGISTRY}/{reference}"]
-
-
-def load_image(layout: Layout, reference: str, report: Report) -> None:
-    """Make an image of buildah's storage runnable in pods under exactly its name."""
-    found = subprocess.run(source_argv(reference), capture_output=True, text=True, check=False)
-    if found.returncode:
-        raise ClusterError(
-            f"{reference} is not in buildah's storage of this user: {found.stderr.strip()}. "
-            "`buildah images` lists what there is; `python -m images build` builds ours."
-        )
-    if found.stdout.strip() == loaded_id(layout, reference):
-        report(f"{reference}: loaded already")
-        return
-    staged = f"{REGISTRY}/{reference}"
-    report(f"{reference}: to the registry")
-    _run(push_argv(reference))
-    report(f"{reference}: from the registry into containerd")
-    _run(ctr(layout, "images", "pull", "--plain-http", staged))
-    _run(ctr(layout, "images", "tag", "--force", staged, reference))
-    _run(ctr(layout, "images", "remove", staged))
-    report(f"{reference}: loaded")
 
 
 def loaded_id(layout: Layout, reference: str) -> str:
@@ -134,17 +100,45 @@ def loaded_id(layout: Layout, reference: str) -> str:
     manifest = target(layout, reference)
     if not manifest:
         return ""
-    content = json.loads(_run(ctr(layout, "content", "get", manifest)))
+    content = json.loads(run(ctr(layout, "content", "get", manifest)))
     config: str = content.get("config", {}).get("digest", "")
     return config.removeprefix("sha256:")
 
 
-def _run(argv: list[str], stdin: bytes = b"") -> str:
-    done = subprocess.run(argv, input=stdin, capture_output=True, check=False)
-    if done.returncode:
-        words = done.stderr.decode(errors="replace").strip()
+def load_image(layout: Layout, reference: str, report: Report) -> None:
+    """Make an image of buildah's storage runnable in pods under exactly its name."""
+    inspect = ["buildah", "inspect", "--type", "image", "--format", "{{.Config}}", reference]
+    found = subprocess.run(inspect, capture_output=True, text=True, check=False)
+    if found.returncode:
         raise ClusterError(
-            f"`{' '.join(argv)}` ended with status {done.returncode}: {words}. "
-            "`python -m e2e.cluster status` tells whether containerd and the registry are well."
+            f"{reference} is not in buildah's storage of this user: {found.stderr.strip()}. "
+            "`buildah images` lists what there is; `python -m images build` builds ours."
         )
-    return done.stdout.decode()
+    config = found.stdout.removesuffix("\n").encode()
+    image = digest(config).removeprefix("sha256:")
+    if image == loaded_id(layout, reference):
+        report(f"{reference}: loaded already")
+        return
+    began = time.monotonic()
+    info = json.loads(run(["buildah", "info"]))
+    if layers.is_linkable(info):
+        _link(layout, reference, config, layers.read_stack(Path(info["store"]["GraphRoot"]), image))
+    else:
+        _copy(layout, reference)
+    report(f"{reference}: loaded in {time.monotonic() - began:.1f} s")
+
+
+def _link(layout: Layout, reference: str, config: bytes, stack: Sequence[layers.Layer]) -> None:
+    parts = [{"mediaType": LAYER, "digest": part.digest, "size": part.size} for part in stack]
+    chain = layers.link(layout, stack)
+    # Unpacking finds every snapshot there, and only notes that the image needs them.
+    run(ctr(layout, "images", "import", "-"), archive(reference, config, parts, []))
+    layers.release(layout, chain)
+
+
+def _copy(layout: Layout, reference: str) -> None:
+    """Take the way through an archive, for storage drivers with a form of their own."""
+    with tempfile.TemporaryDirectory(dir=layout.live) as folder:
+        file = f"{folder}/image.tar"
+        run(["buildah", "push", "--quiet", reference, f"oci-archive:{file}:{reference}"])
+        run(ctr(layout, "images", "import", file))

@@ -51,7 +51,7 @@ class Layout:
 
     @property
     def images(self) -> Path:
-        """Containerd's store and the registry."""
+        """Containerd's store."""
         return self.state / "images"
 
     @property

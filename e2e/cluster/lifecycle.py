@@ -106,7 +106,7 @@ def _start_missing(
 def _prepare(layout: Layout) -> None:
     folders = (
         *(layout.live, layout.pids, layout.kubeconfigs, layout.config / "cni", layout.logs),
-        *(layout.live / "run", layout.images / "registry"),
+        *(layout.live / "run", layout.images),
     )
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,6 @@ PACKAGES = {
     "ss": "iproute2",
     "openssl": "openssl",
     "buildah": "buildah",
-    "docker-registry": "docker-registry",
     f"{CNI_PLUGINS}/ptp": "containernetworking-plugins",
 }
 NEEDED_GIB = 8

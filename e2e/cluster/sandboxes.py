@@ -4,7 +4,7 @@ import contextlib
 import subprocess
 from pathlib import Path
 
-from e2e.cluster.images import ctr
+from e2e.cluster.containerd import ctr
 from e2e.cluster.layout import Layout
 
 SHIM_SOCKETS = Path("/run/containerd/s")
