@@ -87,8 +87,8 @@ def _reasons() -> str:
         "",
         f"<!-- {NOTICE} -->",
         "",
-        "`kubectl get qwen` shows the reason, `kubectl describe qwen NAME` the words; most specific"
-        " first:",
+        "`kubectl get qwen` shows the reason, `kubectl describe qwen NAME` the words.",
+        "Most specific first:",
         "",
         "| reason | what is the case | what to do |",
         "|---|---|---|",

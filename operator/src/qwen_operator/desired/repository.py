@@ -57,7 +57,11 @@ def model_json(resource: Resource) -> Json:
     """VLLM's engine arguments, as AsyncEngineArgs spells them."""
     engine = resource.spec.engine
     location = model_location(resource.spec.model.source)
+    stages = engine.pipeline_parallel_size
+    # vLLM's own defaults are left out: what stands in the file is what the user chose.
     optional = {
+        "pipeline_parallel_size": None if stages == 1 else stages,
+        "kv_cache_dtype": None if engine.kv_cache_dtype == "auto" else engine.kv_cache_dtype,
         "revision": resource.spec.model.revision,
         "max_model_len": engine.max_model_len,
         "quantization": engine.quantization,
@@ -71,8 +75,6 @@ def model_json(resource: Resource) -> Json:
         "gpu_memory_utilization": engine.gpu_memory_utilization,
         "enforce_eager": engine.enforce_eager,
         "tensor_parallel_size": engine.tensor_parallel_size,
-        "pipeline_parallel_size": engine.pipeline_parallel_size,
-        "kv_cache_dtype": engine.kv_cache_dtype,
         **{name: value for name, value in optional.items() if value is not None},
         **engine.extra_args,
     }

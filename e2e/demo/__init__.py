@@ -1,0 +1,1 @@
+"""From nothing to an answer: what `make demo` does."""
