@@ -1,0 +1,197 @@
+"""What stands in for a cluster and for model pods, at the two protocols where unit tests end."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from qwen_operator import naming
+from qwen_operator.cluster.protocol import QWEN, Kind
+from qwen_operator.errors import Gone, OperatorError
+from qwen_operator.triton.metrics import Reading
+
+Json = dict[str, Any]
+Place = tuple[str, str, str]
+# Named here: inside the class below, `list` is a method.
+Calls = list[tuple[str, str, str]]
+Bodies = list[Json]
+
+NOW = "2026-01-02T03:04:05Z"
+BACKEND = {"model.py": "# the model\n", "wire.py": "# a module beside it\n"}
+UID = "11111111-2222-3333-4444-555555555555"
+
+
+def resource_body(name: str = "qwen", **spec: Any) -> Json:
+    """A QwenDeployment as the API server would show it."""
+    return {
+        "apiVersion": naming.API_VERSION,
+        "kind": naming.KIND,
+        "metadata": {
+            "name": name,
+            "namespace": "models",
+            "uid": UID,
+            "generation": 1,
+            "resourceVersion": "1",
+        },
+        "spec": {"model": {"source": "hf://Qwen/Qwen1.5-1.8B-Chat"}, **spec},
+    }
+
+
+def _merged(under: Any, over: Any) -> Any:
+    if not isinstance(under, dict) or not isinstance(over, dict):
+        return copy.deepcopy(over)
+    both = {key: _merged(under.get(key), value) for key, value in over.items()}
+    return {**copy.deepcopy(under), **both}
+
+
+_DEFAULTS: Mapping[str, Json] = {
+    "Service": {"spec": {"clusterIP": "10.0.0.7", "sessionAffinity": "None"}},
+    "Deployment": {"spec": {"template": {"spec": {"restartPolicy": "Always"}}}},
+}
+"""What the API server adds of its own to what is applied."""
+
+
+class InMemoryCluster:
+    """`cluster.protocol.Cluster` with versions, uids, preconditions and a list of all calls.
+
+    Attributes:
+        calls: (verb, kind, name) in order.
+        refusals: (verb, kind) → the error that such a call ends in.
+        listener: told of every change as a watch would: event type and object.
+    """
+
+    def __init__(self) -> None:
+        self.calls: Calls = []
+        self.refusals: dict[tuple[str, str], OperatorError] = {}
+        self.listener: Callable[[str, Json], object] = lambda _kind, _body: None
+        self._objects: dict[Place, Json] = {}
+        self._version = 100
+
+    def _count(self) -> str:
+        self._version += 1
+        return str(self._version)
+
+    def _called(self, verb: str, kind: str, name: str) -> None:
+        self.calls.append((verb, kind, name))
+        if (refusal := self.refusals.get((verb, kind))) is not None:
+            raise refusal
+
+    def put(self, body: Json) -> Json:
+        """Somebody else creates or changes an object."""
+        metadata = body["metadata"]
+        place = (body["kind"], metadata["namespace"], metadata["name"])
+        fresh = {"uid": f"uid-{len(self._objects)}-{self._version}"}
+        body = {**body, "metadata": {**fresh, **metadata, "resourceVersion": self._count()}}
+        event = "MODIFIED" if place in self._objects else "ADDED"
+        self._objects[place] = body
+        self.listener(event, copy.deepcopy(body))
+        return body
+
+    def take(self, kind: Kind, name: str, namespace: str = "models") -> Json | None:
+        """Somebody else deletes an object."""
+        body = self._objects.pop((kind.kind, namespace, name), None)
+        if body is not None:
+            self.listener("DELETED", copy.deepcopy(body))
+        return body
+
+    def all(self, kind: Kind) -> Bodies:
+        """Every object of a kind, as it stands."""
+        return [copy.deepcopy(each) for each in self._objects.values() if each["kind"] == kind.kind]
+
+    def one(self, kind: Kind, name: str, namespace: str = "models") -> Json:
+        """One object, as it stands."""
+        return copy.deepcopy(self._objects[(kind.kind, namespace, name)])
+
+    async def apply(self, manifest: Json) -> Json:
+        """See `protocol.Cluster`."""
+        metadata = manifest["metadata"]
+        place = (manifest["kind"], metadata["namespace"], metadata["name"])
+        self._called("apply", manifest["kind"], metadata["name"])
+        known = self._objects.get(place)
+        kept = {} if known is None else {"status": known.get("status", {})}
+        given = {key: known["metadata"][key] for key in ("uid", "resourceVersion")} if known else {}
+        wanted = _merged(_DEFAULTS.get(manifest["kind"], {}), manifest)
+        body = {**kept, **wanted, "metadata": {**wanted["metadata"], **given}}
+        if known != body:
+            self.put(body)
+        return copy.deepcopy(self._objects[place])
+
+    async def apply_status(self, manifest: Json) -> Json:
+        """See `protocol.Cluster`."""
+        metadata = manifest["metadata"]
+        self._called("apply_status", manifest["kind"], metadata["name"])
+        known = self._objects.get((manifest["kind"], metadata["namespace"], metadata["name"]))
+        if known is None or known["metadata"]["uid"] != metadata["uid"]:
+            raise Gone(f"{metadata['name']} is not there")
+        if known.get("status") == manifest["status"]:
+            return copy.deepcopy(known)
+        return copy.deepcopy(self.put({**known, "status": copy.deepcopy(manifest["status"])}))
+
+    async def delete(self, kind: Kind, manifest: Json) -> None:
+        """See `protocol.Cluster`."""
+        metadata = manifest["metadata"]
+        self._called("delete", kind.kind, metadata["name"])
+        known = self._objects.get((kind.kind, metadata["namespace"], metadata["name"]))
+        if known is None or known["metadata"]["uid"] != metadata["uid"]:
+            raise Gone(f"{metadata['name']} is not there")
+        self.take(kind, metadata["name"], metadata["namespace"])
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Json:
+        """See `protocol.Cluster`."""
+        self._called("get", kind.kind, name)
+        if (kind.kind, namespace, name) not in self._objects:
+            raise Gone(f"{kind.kind} {name} is not there")
+        return self.one(kind, name, namespace)
+
+    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Bodies:
+        """See `protocol.Cluster`."""
+        self._called("list", kind.kind, namespace or "")
+        label, _, value = selector.partition("=")
+        return [
+            each
+            for each in self.all(kind)
+            if namespace in {None, each["metadata"]["namespace"]}
+            and (not selector or each["metadata"].get("labels", {}).get(label) == value)
+        ]
+
+    async def create(self, manifest: Json) -> Json:
+        """See `protocol.Cluster`."""
+        metadata = manifest["metadata"]
+        name = metadata.get("name") or f"{metadata['generateName']}{self._count()}"
+        self._called("create", manifest["kind"], name)
+        return self.put({**manifest, "metadata": {**metadata, "name": name}})
+
+    def resource(self, name: str = "qwen") -> Json:
+        """A QwenDeployment as it stands."""
+        return self.one(QWEN, name)
+
+    def writes(self) -> Calls:
+        """All calls that could change something."""
+        return [each for each in self.calls if each[0] not in {"get", "list"}]
+
+
+class ScriptedPods:
+    """`triton.metrics.Scraper` whose answers a test sets.
+
+    Attributes:
+        readings: address → what :8002 says; None is no usable answer.
+        asked: every address that was read, in order.
+    """
+
+    def __init__(self) -> None:
+        self.readings: dict[str, Reading | None] = {}
+        self.asked: list[str] = []
+
+    async def read(self, address: str) -> Reading | None:
+        """See `Scraper`."""
+        self.asked.append(address)
+        return self.readings.get(address)
+
+
+class HandClock:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
