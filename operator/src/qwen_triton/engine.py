@@ -61,11 +61,11 @@ class Engine:
         self._thread.start()
         return self._loaded.result()
 
-    def submit(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Run a coroutine on the engine's loop, from any thread."""
+    def submit(self, work: Coroutine[Any, Any, None]) -> concurrent.futures.Future[None]:
+        """Run a coroutine on the engine's loop, from any other thread."""
         if self.loop is None:
             raise RuntimeError("the engine has no loop before it is started")
-        asyncio.run_coroutine_threadsafe(work, self.loop)
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     @property
     def has_died(self) -> bool:

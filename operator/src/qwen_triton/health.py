@@ -9,6 +9,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+from qwen_triton.liveness import STUCK
 from qwen_triton.settings import BadSettings
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from qwen_triton.liveness import Liveness
 
 HEALTH_PATH = "/health"
+GUARD_SECONDS = 0.5
 
 
 def health_answer(liveness: Liveness, facts: Mapping[str, str]) -> tuple[HTTPStatus, bytes]:
@@ -98,13 +100,12 @@ class HealthServer:
         self, listener: socket.socket, liveness: Liveness, facts: Mapping[str, str]
     ) -> None:
         self.listener = listener
+        self.liveness = liveness
+        self.facts = facts
         self._server = _Server(listener, liveness, facts)
         self._thread: threading.Thread | None = None
-
-    @property
-    def is_serving(self) -> bool:
-        """Whether this thread answers the port."""
-        return self._thread is not None
+        self._guard: threading.Thread | None = None
+        self._guard_ends = threading.Event()
 
     def resume(self) -> None:
         """Answer the port."""
@@ -118,13 +119,35 @@ class HealthServer:
             self._thread.start()
 
     def pause(self) -> None:
-        """Leave the port to another server on the same socket; none of its clients is refused."""
+        """Answer the port no more; what connects now waits for whoever shares the socket."""
         if self._thread is not None:
             self._server.shutdown()
             self._thread.join()
             self._thread = None
 
+    def hand_over(self) -> None:
+        """Leave the port to a server on the engine's loop, and stand in while that is stuck."""
+        self.pause()
+        self._guard = threading.Thread(target=self._stand_in, name="health-guard", daemon=True)
+        self._guard.start()
+
+    def take_back(self) -> None:
+        """The other server ends: answer the port again."""
+        if self._guard is not None:
+            self._guard_ends.set()
+            self._guard.join()
+            self._guard = None
+        self.resume()
+
     def close(self) -> None:
         """Stop and free the port."""
+        self.take_back()
         self.pause()
         self.listener.close()
+
+    def _stand_in(self) -> None:
+        while not self._guard_ends.wait(GUARD_SECONDS):
+            if self.liveness.verdict().status == STUCK:
+                self.resume()
+            else:
+                self.pause()

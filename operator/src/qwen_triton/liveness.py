@@ -12,6 +12,8 @@ STUCK_AFTER_SECONDS = 10.0
 # The engine answers a trivial call between two steps; on a CPU one long prompt is one long step.
 SILENT_AFTER_SECONDS = 60.0
 
+STUCK = "stuck"
+
 
 class Phase(StrEnum):
     """Where the model is in its life."""
@@ -68,11 +70,11 @@ def _serving(pulse: Pulse, now: float) -> Verdict:
     silent, still = now - pulse.answered_at, now - pulse.beaten_at
     if still > STUCK_AFTER_SECONDS:
         return Verdict(
-            alive=False, status="stuck", reason=f"the loop has not turned for {still:.0f} s"
+            alive=False, status=STUCK, reason=f"the loop has not turned for {still:.0f} s"
         )
     if silent > SILENT_AFTER_SECONDS:
         return Verdict(
-            alive=False, status="stuck", reason=f"the engine has not answered for {silent:.0f} s"
+            alive=False, status=STUCK, reason=f"the engine has not answered for {silent:.0f} s"
         )
     return Verdict(alive=True, status="ok")
 

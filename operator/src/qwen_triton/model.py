@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import locale
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from qwen_triton.serving import Serving
+
+_COMPILERS = ("g++", "gcc", "clang", "cc")
 
 
 class TritonPythonModel:
@@ -32,6 +35,10 @@ class TritonPythonModel:
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
         # A forked engine would inherit this process's threads and Triton's shared memory.
         os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+        # vLLM compiles small functions even when it is told to be eager: the first request for log
+        # probabilities would end the engine where there is no compiler.
+        if not any(shutil.which(compiler) for compiler in _COMPILERS):
+            os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
         from qwen_triton import serving  # noqa: PLC0415  Triton's modules exist from here
 
         folder = Path(args["model_repository"]) / args["model_version"]

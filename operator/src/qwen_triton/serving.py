@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import wait
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from qwen_triton.failures import Failure, Reason
 from qwen_triton.health import HealthServer, listen
 from qwen_triton.liveness import Liveness, Phase
 from qwen_triton.metrics import Reporter
+from qwen_triton.openai_door import OpenAIDoor
 from qwen_triton.refusals import BadRequest, Unavailable
 from qwen_triton.requests import read_question
 from qwen_triton.streams import Outbox, Stream
@@ -63,6 +65,7 @@ class Serving:
         facts = {"model": settings.model_name, "config_hash": settings.config_hash}
         self._health = HealthServer(listen(settings.health_port), self.liveness, facts)
         self._health.resume()
+        self._door = OpenAIDoor(settings, self._health)
 
     def start(self) -> None:
         """Load the engine and serve.
@@ -80,12 +83,19 @@ class Serving:
             raise LoadFailed(f"{failure.reason}: {failure.message}") from error
         self._answering = Answering(self.settings, self._engine, self._outbox)
         self._outbox.start()
+        self._open_door()
         self._reporter = Reporter(
             self.liveness, self._series, _vllm_families, self._engine.dialect.VERSION
         )
         self.liveness.enter(Phase.SERVING)
         self._reporter.report()
         self._reporter.start()
+
+    def _open_door(self) -> None:
+        """The OpenAI door is a second one: without it the model is served all the same."""
+        opening = self._engine.submit(self._door.open(self._engine.llm, self._engine.tokenizer))
+        if (error := opening.exception()) is not None:
+            wire.log_error(f"no OpenAI endpoint with this vLLM: {failures.describe(error)}")
 
     def accept(self, requests: Sequence[object]) -> None:
         """Take requests; returns before any is answered."""
@@ -105,10 +115,13 @@ class Serving:
         """Let running streams finish, within bounds, then end everything."""
         self._draining = True
         self.liveness.enter(Phase.DRAINING)
+        deadline = time.monotonic() + self.settings.drain_seconds
+        closing = self._engine.submit(self._door.close())
         self._wait_for_streams(self.settings.drain_seconds)
         for stream in self._outbox.open_streams:
             stream.stop(Unavailable("the server is shutting down"))
         self._wait_for_streams(_FLUSH_SECONDS)
+        wait([closing], timeout=max(_FLUSH_SECONDS, deadline - time.monotonic()))
         if self._reporter is not None:
             self._reporter.stop()
             self._reporter.report()
