@@ -112,6 +112,11 @@ def _termination(state: Mapping[str, Any]) -> Termination | None:
     )
 
 
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Whether kubelet calls a pod ready."""
+    return bool(_condition(pod, "Ready").get("status") == "True")
+
+
 def read_pod(body: Mapping[str, Any], engine: Engine) -> PodFacts:
     """Type one pod as the API server shows it."""
     metadata = body["metadata"]
@@ -124,7 +129,7 @@ def read_pod(body: Mapping[str, Any], engine: Engine) -> PodFacts:
         name=metadata["name"],
         uid=metadata["uid"],
         config_hash=metadata.get("annotations", {}).get(naming.CONFIG_HASH_ANNOTATION, ""),
-        ready=_condition(body, "Ready").get("status") == "True",
+        ready=is_ready(body),
         scheduled=scheduled.get("status") == "True",
         unschedulable=scheduled.get("message") if scheduled.get("status") == "False" else None,
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,

@@ -19,7 +19,7 @@ from qwen_operator.cluster.protocol import (
 from qwen_operator.desired.children import Desired, desired, with_applied_hash
 from qwen_operator.desired.drift import holds
 from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Refused, Unreachable
-from qwen_operator.facts import Facts, read_facts
+from qwen_operator.facts import Engine, Facts, is_ready, read_facts
 from qwen_operator.naming import Key
 from qwen_operator.observe.engines import Engines
 from qwen_operator.observe.store import Store
@@ -158,11 +158,15 @@ class Reconciler:
                     self._store.drop(each)
 
     async def _look(self, key: Key) -> None:
-        """Read the engines of pods that nothing is known of yet, instead of waiting for a turn."""
+        """Read at once, instead of in their turn, engines that kubelet has just called ready."""
         pods = self._store.members(key, POD)
         known = self._engines.of(pods)
-        new = [pod for pod in pods if pod["metadata"]["uid"] not in known]
-        await asyncio.gather(*(self._engines.read(pod) for pod in new))
+        news = [
+            pod
+            for pod in pods
+            if is_ready(pod) and known.get(pod["metadata"]["uid"], Engine.UNKNOWN) is Engine.UNKNOWN
+        ]
+        await asyncio.gather(*(self._engines.read(pod) for pod in news))
 
     def _facts(self, key: Key, uid: str) -> Facts:
         deployments = [

@@ -1,15 +1,50 @@
 """Whether a live object already is what we want: then nothing is written."""
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-_MERGE_KEYS = ("name", "containerPort", "port", "mountPath", "key", "uid", "type")
+# Before "name": a volume may be mounted at several paths.
+_MERGE_KEYS = ("mountPath", "name", "containerPort", "port", "key", "uid", "type")
+_AMOUNT_FIELDS = {"requests", "limits", "sizeLimit"}
+_AMOUNT = re.compile(r"([0-9.]+)(n|u|m|k|[KMGTPE]i?)?")
+_SCALES = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "k": Decimal(10**3),
+    **{unit: Decimal(1000 ** (n + 2)) for n, unit in enumerate("MGTPE")},
+    **{f"{unit}i": Decimal(1024 ** (n + 1)) for n, unit in enumerate("KMGTPE")},
+}
+
+
+def _amount(value: object) -> Decimal | None:
+    match = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
+    return Decimal(match[1]) * _SCALES.get(match[2], Decimal(1)) if match else None
+
+
+def _same_amounts(live: Any, wanted: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Amounts by what they mean: the API server writes 1024Mi as 1Gi and 0.5 as 500m."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(
+            _same_amounts(live.get(key), value) for key, value in wanted.items()
+        )
+    if live == wanted:
+        return True
+    mine = _amount(live)
+    return mine is not None and mine == _amount(wanted)
 
 
 def _merge_key(items: list[Any]) -> str | None:
+    """The field that tells the elements of a list apart, if there is one."""
     if not items or not all(isinstance(each, Mapping) for each in items):
         return None
-    return next((key for key in _MERGE_KEYS if all(key in each for each in items)), None)
+    for key in _MERGE_KEYS:
+        values = [each.get(key) for each in items]
+        if all(isinstance(value, str | int) for value in values):
+            return key if len(set(values)) == len(values) else None
+    return None
 
 
 def _list_holds(live: Any, wanted: list[Any]) -> bool:  # noqa: ANN401 - any JSON value
@@ -25,6 +60,12 @@ def _list_holds(live: Any, wanted: list[Any]) -> bool:  # noqa: ANN401 - any JSO
     return all(each[key] in found and holds(found[each[key]], each) for each in wanted)
 
 
+def _field_holds(live: Mapping[str, Any], key: str, value: Any) -> bool:  # noqa: ANN401 - JSON
+    if key not in live:
+        return value in ({}, [])
+    return (_same_amounts if key in _AMOUNT_FIELDS else holds)(live[key], value)
+
+
 def holds(live: Any, wanted: Any) -> bool:  # noqa: ANN401 - any JSON value
     """Whether every field that we want has our value in the live object.
 
@@ -32,8 +73,7 @@ def holds(live: Any, wanted: Any) -> bool:  # noqa: ANN401 - any JSON value
     """
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(
-            (key in live and holds(live[key], value)) or (value in ({}, []) and key not in live)
-            for key, value in wanted.items()
+            _field_holds(live, key, value) for key, value in wanted.items()
         )
     if isinstance(wanted, list):
         return _list_holds(live, wanted)

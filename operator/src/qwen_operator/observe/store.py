@@ -89,13 +89,14 @@ class Store:
         return set(self._by_key)
 
     def resource(self, key: Key) -> Json | None:
-        """The QwenDeployment itself."""
-        return next(iter(self.members(key, QWEN)), None)
+        """The QwenDeployment itself; of a re-created one the later."""
+        return next(reversed(self.members(key, QWEN)), None)
 
     def members(self, key: Key, kind: Kind) -> list[Json]:
-        """The objects of a kind that belong to a QwenDeployment."""
+        """The objects of a kind that belong to a QwenDeployment, the latest written last."""
         places = self._by_key.get(key, set())
-        return [self._objects[place] for place in places if place[0] == kind.kind]
+        found = [self._objects[place] for place in places if place[0] == kind.kind]
+        return sorted(found, key=version_of)
 
     def pods(self) -> list[Json]:
         """Every model pod."""

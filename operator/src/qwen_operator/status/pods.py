@@ -120,7 +120,9 @@ def _loading(pod: PodFacts) -> Trouble | None:
                 pod.name,
             )
         return Trouble(Reason.ModelLoading, f"pod {pod.name} loads the model", pod.name)
-    word = pod.waiting[0] if pod.waiting else "starting"
+    if not pod.scheduled:
+        return Trouble(Reason.ModelLoading, f"pod {pod.name} waits for a node", pod.name)
+    word = pod.waiting[0] if pod.waiting else "on its node"
     return Trouble(Reason.ModelLoading, f"pod {pod.name} is being started ({word})", pod.name)
 
 

@@ -76,7 +76,9 @@ def verdict(what: Seen) -> Trouble:
     ready = len([pod for pod in what.updated if pod.is_serving])
     if ready >= what.wanted:
         return Trouble(Reason.Serving, f"{ready} of {what.wanted} pods answer")
-    count = f"{ready} of {what.wanted} pods with the present configuration answer"
+    count = f"{ready} of {what.wanted} pods answer"
+    if older := len(what.facts.pods) - len(what.updated):
+        count += f" with the present configuration, {older} still run an older one"
     if troubles:
         worst = min(troubles, key=lambda found: (found.reason.rank, found.pod or ""))
         return Trouble(worst.reason, f"{count}: {worst.message}", worst.pod, worst.log_line)
