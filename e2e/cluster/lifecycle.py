@@ -70,12 +70,17 @@ def up(layout: Layout, wishes: Wishes, report: Report) -> None:
     A first start that fails is undone; a repair that fails leaves the running rest.
     """
     parts = components.everything(layout)
-    fresh = not any(is_running(layout, part.name) for part in parts)
+    missing = [part for part in parts if not is_running(layout, part.name)]
+    fresh = len(missing) == len(parts)
     if fresh and layout.live.exists():
         report("removing what is left of a cluster that ended without `down`")
         down(layout, report, purge=False)
+    if missing:
+        machine.check_disk(layout.state)
+        machine.check_ports(missing)
     try:
-        _start_missing(layout, parts, report, fresh=fresh)
+        if missing:
+            _start_missing(layout, parts, report, fresh=fresh)
         _wait_for_node(layout, report)
         _grant(layout, wishes, report)
     except BaseException:
@@ -88,11 +93,6 @@ def up(layout: Layout, wishes: Wishes, report: Report) -> None:
 def _start_missing(
     layout: Layout, parts: Sequence[Component], report: Report, *, fresh: bool
 ) -> None:
-    missing = [part for part in parts if not is_running(layout, part.name)]
-    if not missing:
-        return
-    machine.check_disk(layout.state)
-    machine.check_ports(missing)
     _prepare(layout)
     start(layout, components.foundation(layout), report)
     if fresh:

@@ -1,0 +1,83 @@
+"""The binaries' cache: when it holds, when it does not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from e2e.cluster import build
+from e2e.cluster.errors import ClusterError
+
+
+@pytest.fixture(name="modules")
+def fixture_modules(tmp_path: Path) -> Path:
+    folder = tmp_path / "go"
+    (folder / "tool").mkdir(parents=True)
+    (folder / "go.mod").write_text("module x\n")
+    (folder / "go.sum").write_text("")
+    (folder / "tool/main.go").write_text("package main\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["go.mod", "go.sum", "tool/main.go"])
+def test_a_changed_module_file_changes_the_key(modules: Path, name: str) -> None:
+    before = build.cache_key(modules)
+    (modules / name).write_text("changed")
+    assert build.cache_key(modules) != before
+
+
+def test_the_key_is_of_content_not_of_place(modules: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(modules, tmp_path / "moved")
+    (moved / "README").write_text("not built")
+    assert build.cache_key(moved) == build.cache_key(modules)
+
+
+def test_a_folder_is_complete_only_with_every_file_at_its_size(tmp_path: Path) -> None:
+    assert not build.is_complete(tmp_path)
+    (tmp_path / "kube").write_text("four")
+    (tmp_path / build.RECORD).write_text(json.dumps({"kube": 4}))
+    assert build.is_complete(tmp_path)
+    (tmp_path / "kube").write_text("cut")
+    assert not build.is_complete(tmp_path)
+    (tmp_path / "kube").unlink()
+    assert not build.is_complete(tmp_path)
+
+
+@pytest.mark.parametrize("record", ["", "{", "{}", "[]", '["kube"]'])
+def test_a_damaged_record_is_not_complete(tmp_path: Path, record: str) -> None:
+    (tmp_path / build.RECORD).write_text(record)
+    assert not build.is_complete(tmp_path)
+
+
+def test_the_kubernetes_version_comes_from_the_module_file() -> None:
+    go_mod = (build.MODULES / "kubernetes/go.mod").read_text()
+    version = build.version_of("k8s.io/kubernetes", go_mod)
+    assert version.startswith("v1.34.")
+    assert f"gitVersion={version}" in build.linker_flags(version)
+    assert "gitMinor=34" in build.linker_flags(version)
+
+
+def test_a_module_file_without_the_package_is_refused() -> None:
+    with pytest.raises(ClusterError, match=r"requires no k8s\.io/kubernetes"):
+        build.version_of("k8s.io/kubernetes", "module x\nrequire k8s.io/kubernetes-csi v1.0.0\n")
+
+
+def test_one_program_is_named_and_several_go_into_the_folder() -> None:
+    several, _, single = (build.build_argv(s, Path("/out"), "v1.2.3") for s in build.STEPS)
+    assert several[several.index("-o") + 1] == "/out/"
+    assert single[single.index("-o") + 1] == "/out/etcd"
+
+
+def test_no_disk_is_said_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(build, "NEEDED_GIB", 1 << 40)
+    with pytest.raises(ClusterError, match="set XDG_CACHE_HOME"):
+        build.ensure_binaries(lambda _: None)
+
+
+def test_no_go_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ClusterError, match="Install Go"):
+        build.ensure_binaries(lambda _: None)
