@@ -15,7 +15,7 @@ def event(metadata: Mapping[str, Any], found: Trouble, now: str) -> dict[str, An
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "generateName": f"{metadata['name'][:200]}.",
+            "generateName": f"{metadata['name'][:200].rstrip('-.')}.",
             "namespace": metadata["namespace"],
         },
         "type": "Warning" if found.reason.value.failing else "Normal",
