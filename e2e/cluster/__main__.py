@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from e2e.cluster import lifecycle, machine, nodes
+from e2e.cluster import inspection, lifecycle, machine, nodes
 from e2e.cluster.addresses import GPU
 from e2e.cluster.build import binaries_folder, ensure_binaries
 from e2e.cluster.errors import ClusterError
@@ -69,13 +69,13 @@ def run(chosen: argparse.Namespace) -> int:
         case "status":
             return _status(layout)
         case "kubeconfig":
-            lifecycle.require_running(layout)
+            inspection.require_running(layout)
             print(layout.admin_kubeconfig)
         case "env":
-            lifecycle.require_running(layout)
-            print(lifecycle.exports(layout))
+            inspection.require_running(layout)
+            print(inspection.exports(layout))
         case "load-image":
-            lifecycle.require_running(layout)
+            inspection.require_running(layout)
             for reference in chosen.reference:
                 load_image(layout, reference, _report)
         case _:
@@ -96,7 +96,7 @@ def _up(layout: Layout, wishes: lifecycle.Wishes) -> int:
 
 
 def _status(layout: Layout) -> int:
-    rows = lifecycle.status(layout)
+    rows = inspection.status(layout)
     for name, pid, state in rows:
         print(f"{name:<26}{pid:<9}{state}")
     well = all(state == READY for _, _, state in rows)

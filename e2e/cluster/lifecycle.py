@@ -1,14 +1,12 @@
 """Bring the cluster up, take it down, and tell how it is."""
 
 import fcntl
-import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 
 from e2e.cluster import (
@@ -64,12 +62,18 @@ def is_running(layout: Layout, name: str) -> bool:
     return is_alive(read_record(layout.pids / name))
 
 
+def wanted(layout: Layout) -> list[Component]:
+    """The components that this cluster has: kwok only while there are fake nodes."""
+    extra = [components.kwok(layout)] if (layout.pids / "kwok").exists() else []
+    return [*components.everything(layout), *extra]
+
+
 def up(layout: Layout, wishes: Wishes, report: Report) -> None:
     """Start what does not run, and wait until all of it is ready.
 
     A first start that fails is undone; a repair that fails leaves the running rest.
     """
-    parts = components.everything(layout)
+    parts = wanted(layout)
     missing = [part for part in parts if not is_running(layout, part.name)]
     fresh = len(missing) == len(parts)
     if fresh and layout.live.exists():
@@ -247,48 +251,3 @@ def down(layout: Layout, report: Report, *, purge: bool) -> None:
         shutil.rmtree(layout.images, ignore_errors=True)
         shutil.rmtree(layout.logs, ignore_errors=True)
     report("the cluster is down" + (", its images and logs are deleted" if purge else ""))
-
-
-def status(layout: Layout) -> list[tuple[str, str, str]]:
-    """Rows of name, pid and state; the state is "ready" or why not."""
-    parts = components.everything(layout)
-    if (layout.pids / "kwok").exists():
-        parts.append(components.kwok(layout))
-    rows = []
-    for part in parts:
-        record = read_record(layout.pids / part.name)
-        if record is None or not is_alive(record):
-            rows.append((part.name, "-", "not started" if record is None else "ended"))
-        else:
-            state = "ready" if api.is_ready(layout, part.ready) else f"no answer at {part.ready}"
-            rows.append((part.name, str(record.pid), state))
-    rows.append(("node", "-", _node_state(layout)))
-    return rows
-
-
-def _node_state(layout: Layout) -> str:
-    try:
-        node = nodes.read_node(layout)
-    except (ClusterError, OSError) as unknown:
-        return f"unknown: {unknown}"
-    if node is None:
-        return "has not joined"
-    return "ready" if nodes.is_node_ready(node) else "not ready; see `kubectl describe node`"
-
-
-def require_running(layout: Layout) -> None:
-    """Refuse when there is no cluster to work on."""
-    try:
-        answered = api.ask(layout, components.kube_apiserver(layout).ready).status
-    except OSError:
-        answered = 0
-    if answered != HTTPStatus.OK:
-        raise ClusterError("The cluster is not up. Start it: python -m e2e.cluster up")
-
-
-def exports(layout: Layout) -> str:
-    """Shell lines that point kubectl and helm at the cluster."""
-    return (
-        f"export KUBECONFIG={layout.admin_kubeconfig}\n"
-        f"export PATH={layout.binaries}:{os.environ.get('PATH', PATH)}"
-    )

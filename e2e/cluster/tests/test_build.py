@@ -81,3 +81,58 @@ def test_no_go_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ClusterError, match="Install Go"):
         build.ensure_binaries(lambda _: None)
+
+
+FAKE_GO = """#!/bin/sh
+# Stands for the Go tool: makes what it is asked for, or fails when told.
+echo "$*" >> "$CALLS"
+if [ "$1" = list ]; then echo "$STAGES"; exit; fi
+while [ "$1" != -o ]; do shift; done
+out=$2; shift 2
+case $out in
+*/) for package; do echo made > "$out${package##*/}"; done ;;
+*) echo made > "$out" ;;
+esac
+[ ! -e "$FAIL" ] || { echo "no route to proxy" >&2; exit 1; }
+"""
+
+
+@pytest.fixture(name="go")
+def fixture_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    tool = tmp_path / "tools/go"
+    tool.parent.mkdir()
+    tool.write_text(FAKE_GO)
+    tool.chmod(0o755)
+    for name in build.STAGE_FOLDERS:
+        (tmp_path / "kustomize/stage" / name).mkdir(parents=True)
+        (tmp_path / "kustomize/stage" / name / "a-stage.yaml").write_text(f"name: {name}\n")
+    monkeypatch.setenv("PATH", f"{tool.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(build, "NEEDED_GIB", 0)
+    for variable, path in (("CALLS", "calls"), ("STAGES", "."), ("FAIL", "fail")):
+        monkeypatch.setenv(variable, str(tmp_path / path))
+    return tmp_path
+
+
+def test_binaries_are_built_once_and_again_when_damaged(go: Path) -> None:
+    folder = build.ensure_binaries(lambda _: None)
+    calls = (go / "calls").read_text()
+    assert (folder / "kubelet").resolve() == folder / "kube"
+    assert (folder / build.STAGES).read_text().count("name: ") == len(build.STAGE_FOLDERS)
+    assert build.ensure_binaries(lambda _: None) == folder
+    assert (go / "calls").read_text() == calls
+    (folder / "kube").write_text("cut")
+    build.ensure_binaries(lambda _: None)
+    assert (folder / "kube").read_text() == "made\n"
+
+
+def test_a_build_that_fails_leaves_no_cache_and_can_be_repeated(
+    go: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (go / "fail").touch()
+    with pytest.raises(ClusterError, match="run this again to go on"):
+        build.ensure_binaries(lambda _: None)
+    assert "no route to proxy" in capfd.readouterr().err
+    assert not build.binaries_folder().exists()
+    (go / "fail").unlink()
+    assert build.is_complete(build.ensure_binaries(lambda _: None))
