@@ -48,12 +48,14 @@ def parse(text: str) -> Reading | None:
     try:
         for family in text_string_to_metric_families("\n".join(ours) + "\n"):
             for sample in family.samples:
+                if not math.isfinite(sample.value):
+                    return None
                 # Several instances: the engine is as alive as the worst of them.
                 values[sample.name] = min(values.get(sample.name, math.inf), sample.value)
     except ValueError:
         return None
     up, heartbeat = values.get(UP_METRIC), values.get(HEARTBEAT_METRIC)
-    if up is None or heartbeat is None or not math.isfinite(up) or not math.isfinite(heartbeat):
+    if up is None or heartbeat is None:
         return None
     return Reading(up=up == 1, heartbeat=heartbeat)
 
@@ -61,8 +63,10 @@ def parse(text: str) -> Reading | None:
 class HttpScraper:
     """Reads pods over HTTP."""
 
-    def __init__(self, session: aiohttp.ClientSession, timeout_seconds: float) -> None:
-        self._session = session
+    def __init__(
+        self, session: aiohttp.ClientSession, timeout_seconds: float, *, port: int = METRICS_PORT
+    ) -> None:
+        self._session, self._port = session, port
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
     async def read(self, address: str) -> Reading | None:
@@ -72,7 +76,7 @@ class HttpScraper:
         except ValueError:
             return None
         literal = f"[{host}]" if host.version == 6 else str(host)  # noqa: PLR2004 - IP version 6
-        url = f"http://{literal}:{METRICS_PORT}/metrics"
+        url = f"http://{literal}:{self._port}/metrics"
         try:
             async with self._session.get(
                 url, timeout=self._timeout, allow_redirects=False
