@@ -1,0 +1,355 @@
+"""A pass: what is written, in which order, and above all when nothing is."""
+
+import copy
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qwen_operator import naming
+from qwen_operator.cluster.protocol import CONFIG_MAP, DEPLOYMENT, EVENT, POD, QWEN, SERVICE, Kind
+from qwen_operator.errors import Gone, OperatorError, Refused, Unreachable
+from qwen_operator.triton.metrics import Reading
+from tests.unit.conftest import PATIENCE, Bench, make_bench
+from tests.unit.stand_ins import UID, Json, resource_body
+
+
+def conditions(bench: Bench, name: str = "qwen") -> dict[str, Json]:
+    found = bench.cluster.resource(name)["status"]["conditions"]
+    return {each["type"]: each for each in found}
+
+
+def config_maps(bench: Bench) -> list[str]:
+    return [each["metadata"]["name"] for each in bench.cluster.all(CONFIG_MAP)]
+
+
+def edit(bench: Bench, **spec: object) -> None:
+    body = bench.cluster.resource()
+    generation = body["metadata"]["generation"] + 1
+    metadata = {**body["metadata"], "generation": generation}
+    bench.add({**body, "metadata": metadata, "spec": {**body["spec"], **spec}})
+
+
+def pod_of(bench: Bench, name: str = "qwen-aaa", *, ready: bool = True) -> Json:
+    """A pod as the present Deployment would make it."""
+    template = bench.cluster.one(DEPLOYMENT, "qwen")["spec"]["template"]
+    state = {"name": "triton", "restartCount": 0, "state": {"running": {}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {**template["metadata"], "name": name, "namespace": "models"},
+        "spec": template["spec"],
+        "status": {
+            "podIP": f"ip-of-{name}",
+            "conditions": [
+                {"type": "PodScheduled", "status": "True"},
+                {"type": "Ready", "status": str(ready)},
+            ],
+            "containerStatuses": [state],
+        },
+    }
+
+
+async def test_the_first_pass_makes_what_pods_need_first_and_reports(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    applied = [kind for verb, kind, _ in bench.cluster.writes() if verb == "apply"]
+    assert applied == ["ConfigMap", "Service", "Deployment"]
+    assert [verb for verb, _, _ in bench.cluster.writes()][3:] == ["apply_status", "create"]
+    status = bench.cluster.resource()["status"]
+    assert status["observedGeneration"] == 1
+    assert status["replicas"] == 0
+    assert status["selector"] == f"{naming.INSTANCE_LABEL}=qwen,{naming.UID_LABEL}={UID}"
+    assert conditions(bench)["Ready"]["reason"] == "NotEnoughReplicas"
+    assert [each["reason"] for each in bench.cluster.all(EVENT)] == ["NotEnoughReplicas"]
+
+
+async def test_the_second_pass_calls_nothing(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    bench.cluster.calls.clear()
+    bench.time[0] = "2026-09-09T09:09:09Z"
+    await bench.once()
+    assert bench.cluster.calls == []
+
+
+SPECS = st.fixed_dictionaries(
+    {},
+    optional={
+        "replicas": st.integers(0, 3),
+        "suspend": st.booleans(),
+        "engine": st.fixed_dictionaries({}, optional={"maxModelLen": st.integers(1, 3)}),
+        "resources": st.fixed_dictionaries(
+            {}, optional={"memory": st.sampled_from(["1Gi", "1024Mi"]), "cpu": st.just("0.5")}
+        ),
+        "chat": st.fixed_dictionaries({"systemPrompt": st.text(max_size=5)}),
+    },
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(SPECS, min_size=1, max_size=4))
+async def test_whatever_the_edits_the_pass_after_the_last_calls_nothing(specs: list[Json]) -> None:
+    bench = make_bench()
+    bench.add(resource_body())
+    for spec in specs:
+        edit(bench, **spec)
+        await bench.once()
+    bench.cluster.calls.clear()
+    await bench.once()
+    assert bench.cluster.calls == []
+    assert len(config_maps(bench)) == 1
+
+
+async def test_a_changed_setting_keeps_the_old_files_while_a_pod_uses_them(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    (old,) = config_maps(bench)
+    pod = bench.add(pod_of(bench))
+    edit(bench, engine={"maxModelLen": 512})
+    bench.cluster.calls.clear()
+    await bench.once()
+    assert [(verb, kind) for verb, kind, _ in bench.cluster.writes() if verb != "create"] == [
+        ("apply", "ConfigMap"),
+        ("apply", "Deployment"),
+        ("apply_status", "QwenDeployment"),
+    ]
+    kept, new = config_maps(bench)
+    assert kept == old
+    volumes = bench.cluster.one(DEPLOYMENT, "qwen")["spec"]["template"]["spec"]["volumes"]
+    assert volumes[0]["configMap"]["name"] == new
+    assert bench.cluster.resource()["status"]["updatedReplicas"] == 0
+    bench.cluster.take(POD, pod["metadata"]["name"])
+    await bench.once()
+    assert config_maps(bench) == [new]
+
+
+@pytest.mark.parametrize("kind", [SERVICE, DEPLOYMENT], ids=lambda kind: kind.kind)
+async def test_a_foreign_object_of_our_name_is_left_as_it_is(bench: Bench, kind: Kind) -> None:
+    foreign = {
+        "apiVersion": kind.api_version,
+        "kind": kind.kind,
+        "metadata": {
+            "name": "qwen",
+            "namespace": "models",
+            "ownerReferences": [{"kind": "Widget", "name": "w", "uid": "w", "controller": True}],
+        },
+        "spec": {"theirs": True},
+    }
+    before = copy.deepcopy(bench.add(foreign))
+    bench.add(resource_body())
+    with pytest.raises(Refused, match="Widget w"):
+        await bench.once()
+    assert bench.cluster.one(kind, "qwen") == before
+    ready = conditions(bench)["Ready"]
+    assert (ready["status"], ready["reason"]) == ("False", "NameTaken")
+    assert kind.kind in ready["message"]
+    bench.cluster.take(kind, "qwen")
+    await bench.once()
+    assert conditions(bench)["Ready"]["reason"] == "NotEnoughReplicas"
+    assert {each["kind"] for each in bench.cluster.all(kind)} == {kind.kind}
+
+
+async def test_an_object_without_an_owner_is_left_as_it_is(bench: Bench) -> None:
+    bench.add({"kind": "Service", "metadata": {"name": "qwen", "namespace": "models"}, "spec": {}})
+    bench.add(resource_body())
+    with pytest.raises(Refused, match="nobody"):
+        await bench.once()
+    assert bench.cluster.one(SERVICE, "qwen")["spec"] == {}
+
+
+async def test_children_of_a_predecessor_are_waited_for_and_not_adopted(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    left = bench.cluster.all(DEPLOYMENT)
+    bench.cluster.take(QWEN, "qwen")
+    again = resource_body()
+    again["metadata"]["uid"] = "another-uid"
+    bench.add(again)
+    with pytest.raises(Unreachable, match="predecessor"):
+        await bench.once()
+    assert bench.cluster.all(DEPLOYMENT) == left
+    for kind in (CONFIG_MAP, SERVICE, DEPLOYMENT):
+        for each in bench.cluster.all(kind):
+            bench.cluster.take(kind, each["metadata"]["name"])
+    await bench.once()
+    for kind in (CONFIG_MAP, SERVICE, DEPLOYMENT):
+        (child,) = bench.cluster.all(kind)
+        assert child["metadata"]["ownerReferences"][0]["uid"] == "another-uid"
+
+
+async def test_an_invalid_spec_is_said_and_no_child_is_touched(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    children = [bench.cluster.all(kind) for kind in (CONFIG_MAP, SERVICE, DEPLOYMENT)]
+    edit(bench, engine={"gpuMemoryUtilization": 7})
+    bench.cluster.calls.clear()
+    await bench.once()
+    assert [bench.cluster.all(kind) for kind in (CONFIG_MAP, SERVICE, DEPLOYMENT)] == children
+    found = conditions(bench)
+    assert found["Accepted"]["status"] == "False"
+    assert "spec.engine.gpuMemoryUtilization" in found["Accepted"]["message"]
+    assert found["Ready"]["reason"] == "InvalidSpec"
+    bench.cluster.calls.clear()
+    await bench.once()
+    assert bench.cluster.calls == []
+    edit(bench, engine={})
+    await bench.once()
+    assert conditions(bench)["Accepted"]["status"] == "True"
+
+
+async def test_a_hand_edited_port_is_restored(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    service = bench.cluster.one(SERVICE, "qwen")
+    broken = copy.deepcopy(service)
+    broken["spec"]["ports"][0]["port"] = 1
+    bench.add(broken)
+    bench.cluster.calls.clear()
+    await bench.once()
+    assert bench.cluster.calls == [("apply", "Service", "qwen")]
+    assert bench.cluster.one(SERVICE, "qwen")["spec"] == service["spec"]
+
+
+@pytest.mark.parametrize("kind", [CONFIG_MAP, SERVICE, DEPLOYMENT], ids=lambda kind: kind.kind)
+async def test_a_deleted_child_is_made_again(bench: Bench, kind: Kind) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    (child,) = bench.cluster.all(kind)
+    name = child["metadata"]["name"]
+    bench.cluster.take(kind, name)
+    bench.cluster.calls.clear()
+    await bench.once()
+    assert bench.cluster.writes() == [("apply", kind.kind, name)]
+
+
+@pytest.mark.parametrize("kind", [CONFIG_MAP, SERVICE, DEPLOYMENT], ids=lambda kind: kind.kind)
+async def test_a_refusal_becomes_a_condition_with_its_words(bench: Bench, kind: Kind) -> None:
+    bench.add(resource_body())
+    bench.cluster.refusals["apply", kind.kind] = Refused("403: a quota says no")
+    with pytest.raises(Refused):
+        await bench.once()
+    ready = conditions(bench)["Ready"]
+    assert ready["reason"] == "ApplyRefused"
+    assert "403: a quota says no" in ready["message"]
+    bench.cluster.refusals.clear()
+    await bench.once()
+    assert conditions(bench)["Ready"]["reason"] == "NotEnoughReplicas"
+
+
+async def test_a_refused_pruning_is_a_condition_too(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    edit(bench, engine={"maxModelLen": 512})
+    bench.cluster.refusals["delete", "ConfigMap"] = Refused("403: not allowed to delete")
+    with pytest.raises(Refused):
+        await bench.once()
+    assert conditions(bench)["Ready"]["reason"] == "ApplyRefused"
+
+
+@pytest.mark.parametrize("verb", ["apply", "get", "apply_status"])
+async def test_an_unreachable_server_ends_the_pass_and_the_next_one_finishes_it(
+    bench: Bench, verb: str
+) -> None:
+    kind = "QwenDeployment" if verb == "apply_status" else "Service"
+    bench.add(resource_body())
+    bench.cluster.refusals[verb, kind] = Unreachable("away")
+    with pytest.raises(Unreachable):
+        await bench.once()
+    bench.cluster.refusals.clear()
+    await bench.once()
+    assert len(bench.cluster.all(DEPLOYMENT)) == 1
+    assert conditions(bench)["Ready"]["reason"] == "NotEnoughReplicas"
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_nothing_is_called_for_a_resource_that_leaves(bench: Bench, *, gone: bool) -> None:
+    body = resource_body()
+    if not gone:
+        body["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+        bench.add(body)
+    await bench.once()
+    assert bench.cluster.calls == []
+
+
+async def test_a_status_for_a_resource_that_just_left_is_not_kept(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    edit(bench, replicas=2)
+    bench.cluster.refusals["apply_status", "QwenDeployment"] = Gone("not there")
+    with pytest.raises(Gone):
+        await bench.once()
+    bench.cluster.take(QWEN, "qwen")
+    bench.cluster.calls.clear()
+    await bench.once()
+    assert bench.cluster.calls == []
+
+
+async def test_ready_follows_kubelet_and_the_heartbeat(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    pod = bench.add(pod_of(bench))
+    bench.pods.readings["ip-of-qwen-aaa"] = Reading(up=True, heartbeat=1)
+    await bench.once()
+    status = bench.cluster.resource()["status"]
+    assert conditions(bench)["Ready"]["status"] == "True"
+    assert (status["replicas"], status["readyReplicas"], status["updatedReplicas"]) == (1, 1, 1)
+    assert "failure" not in status
+    bench.clock.now += PATIENCE + 1
+    await bench.engines.read(pod)
+    await bench.once()
+    assert conditions(bench)["Ready"]["reason"] == "MetricsStale"
+    assert bench.cluster.resource()["status"]["failure"]["pod"] == "qwen-aaa"
+    assert [each["reason"] for each in bench.cluster.all(EVENT)] == [
+        "NotEnoughReplicas",
+        "Serving",
+        "MetricsStale",
+    ]
+
+
+async def test_pods_of_another_uid_do_not_count(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    pod = pod_of(bench)
+    pod["metadata"]["labels"] = {**pod["metadata"]["labels"], naming.UID_LABEL: "predecessor"}
+    bench.add(pod)
+    await bench.once()
+    assert bench.cluster.resource()["status"]["replicas"] == 0
+
+
+WRITES = [("apply", "ConfigMap"), ("apply", "Service"), ("apply", "Deployment")]
+
+
+@pytest.mark.parametrize("failing", WRITES, ids=str)
+@pytest.mark.parametrize("problem", [Unreachable("x"), Refused("x"), Gone("x")], ids=repr)
+async def test_a_failure_at_any_write_leaves_the_same_end_state(
+    bench: Bench, failing: tuple[str, str], problem: OperatorError
+) -> None:
+    undisturbed = make_bench()
+    for each in (undisturbed, bench):
+        each.add(resource_body())
+    await undisturbed.once()
+    bench.cluster.refusals[failing] = problem
+    with pytest.raises(OperatorError):
+        await bench.once()
+    bench.cluster.refusals.clear()
+    await bench.once()
+
+    def specs(of: Bench) -> list[object]:
+        found = [
+            child for kind in (CONFIG_MAP, SERVICE, DEPLOYMENT) for child in of.cluster.all(kind)
+        ]
+        return [{**each, "metadata": each["metadata"]["name"]} for each in found]
+
+    assert specs(bench) == specs(undisturbed)
+
+
+async def test_two_resources_whose_names_look_alike_share_nothing(bench: Bench) -> None:
+    for name in ("a.b", "a-b"):
+        body = resource_body(name)
+        body["metadata"]["uid"] = f"uid-of-{name}"
+        bench.add(body)
+    await bench.once("a.b")
+    await bench.once("a-b")
+    assert len(bench.cluster.all(DEPLOYMENT)) == 2
+    assert len(bench.cluster.all(SERVICE)) == 2
