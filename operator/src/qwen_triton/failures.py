@@ -48,7 +48,7 @@ class Failure:
                 {"reason": self.reason.value, "message": text, "logLine": line},
                 ensure_ascii=False,
             )
-            if len(document.encode("utf-8")) <= MESSAGE_LIMIT:
+            if len(document.encode("utf-8", "replace")) <= MESSAGE_LIMIT:
                 return document
             line, text = line[: len(line) * 3 // 4], text[: len(text) * 3 // 4]
 
@@ -160,7 +160,7 @@ def write_termination_message(failure: Failure, path: Path) -> bool:
     if not path.exists():
         return False
     try:
-        path.write_text(failure.document(), encoding="utf-8")
+        path.write_text(failure.document(), encoding="utf-8", errors="replace")
     except OSError:
         return False
     return True

@@ -1,0 +1,1 @@
+"""Against a real Triton with a real engine, started here."""

@@ -1,0 +1,94 @@
+"""Each mistake of a client is answered with its status and its field, and touches nobody else."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton_grpc
+
+if TYPE_CHECKING:
+    from tritonclient.utils import InferenceServerException
+
+pytestmark = pytest.mark.triton
+
+
+def sampling(**fields: object) -> dict[str, object]:
+    return {"prompt": "Hello", "sampling_parameters": json.dumps(fields)}
+
+
+MISTAKES: dict[str, tuple[dict[str, object], str, str]] = {
+    "nothing": ({}, "prompt: ", "empty"),
+    "empty prompt": ({"prompt": ""}, "prompt: ", "empty"),
+    "empty text": ({"text_input": ""}, "text_input: ", "empty"),
+    "both": ({"prompt": "a", "text_input": "b"}, "prompt: ", "text_input"),
+    "no JSON": ({"prompt": "a", "sampling_parameters": "{"}, "sampling_parameters: ", "not JSON"),
+    "a list": ({"prompt": "a", "sampling_parameters": "[]"}, "sampling_parameters: ", "a list"),
+    "unknown": (sampling(temprature=1), "sampling_parameters: ", "'temperature'"),
+    "ill-typed": (sampling(max_tokens="many"), "sampling_parameters: ", "'max_tokens'"),
+    "out of range": (sampling(temperature=9), "sampling_parameters: ", "temperature must be"),
+    "refused late": (sampling(logprobs=5000), "sampling_parameters: ", "logprobs"),
+    "history": ({"prompt": "a", "history": "[3]"}, "history: ", "entry 0"),
+    "role": (
+        {"prompt": "a", "history": '[{"role": "king", "content": "x"}]'},
+        "history: ",
+        "'king'",
+    ),
+    "too long": ({"prompt": "river " * 2000}, "prompt: ", "the context holds 1024"),
+    "echo in stream": (
+        {"text_input": "a", "stream": True, "exclude_input_in_output": False},
+        "exclude_input_in_output: ",
+        "stream",
+    ),
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["generate", "generate_stream"])
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_a_400_that_names_its_field(triton: Any, mistake: str, stream: bool) -> None:  # noqa: FBT001
+    body, field, words = MISTAKES[mistake]
+    status, answer = triton.generate(body, stream=stream)
+    message = json.loads(answer.removeprefix(b"data: "))["error"]
+    assert status == 400
+    assert message.startswith(field)
+    assert words in message
+
+
+def test_bytes_that_are_no_utf8_are_an_invalid_argument(triton: Any) -> None:
+    client = triton_grpc.InferenceServerClient(f"127.0.0.1:{triton.grpc_port}")
+    tensor = triton_grpc.InferInput("prompt", [1], "BYTES")
+    tensor.set_data_from_numpy(np.array([b"river \xff\xfe"], dtype=np.object_))
+    answers: list[InferenceServerException] = []
+    client.start_stream(lambda result, error: answers.append(error or result))
+    client.async_stream_infer("tiny-qwen", [tensor])
+    client.stop_stream()
+    client.close()
+    assert len(answers) == 1
+    assert "prompt: not UTF-8" in str(answers[0])
+    assert answers[0].status() == "StatusCode.INVALID_ARGUMENT"
+
+
+def test_a_mistake_beside_it_does_not_disturb_a_stream(triton: Any) -> None:
+    body = {
+        "prompt": "Hello",
+        "stream": True,
+        "sampling_parameters": json.dumps({"max_tokens": 200, "ignore_eos": True}),
+        "return_num_output_tokens": True,
+    }
+    answers: list[tuple[int, bytes]] = []
+    follower = threading.Thread(target=lambda: answers.append(triton.generate(body, stream=True)))
+    follower.start()
+    for wrong, _, _ in MISTAKES.values():
+        assert triton.generate(wrong)[0] == 400
+    follower.join()
+    status, pieces = answers[0]
+    counts = [
+        json.loads(line[6:])["num_output_tokens"]
+        for line in pieces.split(b"\n")
+        if line.startswith(b"data: ")
+    ]
+    assert status == 200
+    assert sum(counts) == 200

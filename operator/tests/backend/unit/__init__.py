@@ -1,0 +1,1 @@
+"""Of the modules that need neither Triton nor vLLM."""
