@@ -7,6 +7,7 @@ no machine's own network is shadowed.
 NODE_NAME = "qwen-node"
 BRIDGE = "qwen0"
 LOOPBACK = "127.0.0.1"
+ALL_ADDRESSES = "198.18.0.0/15"
 NODE_IP = "198.18.0.1"
 SERVICE_RANGE = "198.18.64.0/20"
 API_SERVICE_IP = "198.18.64.1"

@@ -21,7 +21,7 @@ MODULES = Path(__file__).parent / "go"
 DAEMONS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
 STAGES = "kwok-stages.yaml"
 STAGE_FOLDERS = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
-FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
+FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 VERSION_PACKAGE = "k8s.io/component-base/version"
 RECORD = "built.json"
 NEEDED_GIB = 15

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 import tempfile
@@ -20,6 +21,7 @@ LAYER = "application/vnd.oci.image.layer.v1.tar"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 Part = Mapping[str, object]
 
@@ -67,7 +69,7 @@ def pause_archive(reference: str, program: bytes) -> bytes:
     """The sandbox image: one static program and nothing else."""
     layer = tar({"pause": program})
     config = {
-        "architecture": "amd64",
+        "architecture": ARCHITECTURES[os.uname().machine],
         "os": "linux",
         "config": {"Entrypoint": ["/pause"]},
         "rootfs": {"type": "layers", "diff_ids": [digest(layer)]},

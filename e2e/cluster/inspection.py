@@ -4,6 +4,7 @@ import os
 from http import HTTPStatus
 
 from e2e.cluster import api, components, nodes
+from e2e.cluster.addresses import ALL_ADDRESSES
 from e2e.cluster.errors import ClusterError
 from e2e.cluster.layout import Layout
 from e2e.cluster.lifecycle import PATH, wanted
@@ -48,5 +49,6 @@ def exports(layout: Layout) -> str:
     """Shell lines that point kubectl and helm at the cluster."""
     return (
         f"export KUBECONFIG={layout.admin_kubeconfig}\n"
+        f'export NO_PROXY="{ALL_ADDRESSES},${{NO_PROXY:-${{no_proxy:-}}}}"\n'
         f"export PATH={layout.binaries}:{os.environ.get('PATH', PATH)}"
     )

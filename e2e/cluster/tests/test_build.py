@@ -69,13 +69,6 @@ def test_one_program_is_named_and_several_go_into_the_folder() -> None:
     assert single[single.index("-o") + 1] == "/out/etcd"
 
 
-def test_no_disk_is_said_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(build, "NEEDED_GIB", 1 << 40)
-    with pytest.raises(ClusterError, match="set XDG_CACHE_HOME"):
-        build.ensure_binaries(lambda _: None)
-
-
 def test_no_go_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -124,6 +117,13 @@ def test_binaries_are_built_once_and_again_when_damaged(go: Path) -> None:
     (folder / "kube").write_text("cut")
     build.ensure_binaries(lambda _: None)
     assert (folder / "kube").read_text() == "made\n"
+
+
+def test_no_disk_is_said_with_the_way_out(go: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "NEEDED_GIB", 1 << 40)
+    with pytest.raises(ClusterError, match="set XDG_CACHE_HOME"):
+        build.ensure_binaries(lambda _: None)
+    assert not (go / "calls").exists()
 
 
 def test_a_build_that_fails_leaves_no_cache_and_can_be_repeated(

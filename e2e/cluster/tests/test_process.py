@@ -1,5 +1,6 @@
 """Processes are known by pid and start time; real ones are started here."""
 
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -58,6 +59,7 @@ def test_another_process_with_the_same_pid_is_neither_alive_nor_stopped(
     other = replace(identity, start="1") if now else replace(identity, boot="1")
     assert not process.is_alive(other)
     process.stop([other], grace=0.2)
+    process.send(other, signal.SIGKILL)
     assert process.is_alive(identity)
     process.stop([identity], grace=5)
 
