@@ -53,4 +53,6 @@ def write_model(out: Path, seed: int) -> list[Path]:
         words.tokenizer.to_str(pretty=True) + "\n", encoding="utf-8"
     )
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
+    # safetensors writes for the owner alone; a model server is somebody else.
+    (out / "model.safetensors").chmod(0o644)
     return sorted(out / name for name in (*described, "tokenizer.json", "model.safetensors"))

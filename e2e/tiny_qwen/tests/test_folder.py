@@ -73,6 +73,10 @@ def test_the_special_tokens_are_one_token_each_and_close_the_vocabulary(model: P
     assert config["eos_token_id"] == size - 1
 
 
+def test_everybody_may_read_the_model(model: Path) -> None:
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in model.iterdir())
+
+
 def test_a_folder_that_cannot_be_written_is_said_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
