@@ -20,10 +20,17 @@ from qwen_operator.loops.backoff import Backoff
 from qwen_operator.loops.endpoints import serve
 from qwen_operator.loops.meters import Meters
 from qwen_operator.loops.queue import Queue
-from qwen_operator.loops.rounds import keep_scraping, keep_sweeping, scrape, sweep_until_it_works
+from qwen_operator.loops.rounds import (
+    keep_looking_up_warnings,
+    keep_scraping,
+    keep_sweeping,
+    scrape,
+    sweep_until_it_works,
+)
 from qwen_operator.loops.workers import work
 from qwen_operator.observe.engines import Engines
 from qwen_operator.observe.store import Store
+from qwen_operator.observe.warnings import Warnings
 from qwen_operator.reconcile import Reconciler
 from qwen_operator.settings import Settings, read_settings
 from qwen_operator.triton.metrics import HttpScraper, session
@@ -100,17 +107,22 @@ class Operator:
 
     async def _operate(self, cluster: ApiServer, engines: Engines) -> None:
         settings, watched = self._settings, (self._store, engines)
+        warnings = Warnings(self._loop.time)
         await sweep_until_it_works(cluster, self._store, self._queue, settings)
         await scrape(self._store, engines, self._queue)
         self._primed = True
         self._watches.start()
         log.info("watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
-        one_pass = Reconciler(cluster, watched, (settings, backend_files()), _now)
+        rendering = (settings, backend_files())
+        one_pass = Reconciler(cluster, (*watched, warnings), rendering, _now)
         backoff = Backoff(random.Random())  # noqa: S311 - jitter, no secret
         async with asyncio.TaskGroup() as group:
             for _ in range(settings.workers):
                 group.create_task(work(self._queue, one_pass, backoff, self._meters))
             group.create_task(keep_scraping(watched, self._queue, settings, self._meters))
+            group.create_task(
+                keep_looking_up_warnings(cluster, (self._store, warnings), self._queue)
+            )
             group.create_task(
                 keep_sweeping(cluster, (self._store, self._queue), settings, self._meters)
             )

@@ -58,6 +58,9 @@ class PodFacts:
         unschedulable: the scheduler's words, if none was.
         waiting: kubelet's reason and message of a container that cannot run.
         running: the serving container's process exists.
+        started: it has been ready since it was started.
+        node: where it runs, or None before it is scheduled.
+        warning: the last warning that Kubernetes gave about a pod that does not start.
         termination: how the serving container last ended, now or before a restart.
         restarts: of the serving container.
         engine: what the last scrapes say.
@@ -71,6 +74,9 @@ class PodFacts:
     unschedulable: str | None = None
     waiting: tuple[str, str] | None = None
     running: bool = False
+    started: bool = False
+    node: str | None = None
+    warning: str | None = None
     termination: Termination | None = None
     restarts: int = 0
     engine: Engine = Engine.UNKNOWN
@@ -117,8 +123,21 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     return bool(_condition(pod, "Ready").get("status") == "True")
 
 
-def read_pod(body: Mapping[str, Any], engine: Engine) -> PodFacts:
-    """Type one pod as the API server shows it."""
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is known of a pod from elsewhere than its own object.
+
+    Attributes:
+        engine: what its :8002 says.
+        warning: the last warning event about it, looked up only while it does not start.
+    """
+
+    engine: Engine = Engine.UNKNOWN
+    warning: str | None = None
+
+
+def read_pod(body: Mapping[str, Any], seen: Outside) -> PodFacts:
+    """Type one pod as the API server shows it, with what is known of it from elsewhere."""
     metadata = body["metadata"]
     statuses: Sequence[Mapping[str, Any]] = body.get("status", {}).get("containerStatuses") or ()
     container = next((each for each in statuses if each.get("name") == naming.CONTAINER), {})
@@ -134,27 +153,30 @@ def read_pod(body: Mapping[str, Any], engine: Engine) -> PodFacts:
         unschedulable=scheduled.get("message") if scheduled.get("status") == "False" else None,
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
         running="running" in state,
+        started=bool(container.get("started")),
+        node=body.get("spec", {}).get("nodeName"),
+        warning=seen.warning,
         termination=_termination(state) or _termination(last),
         restarts=int(container.get("restartCount") or 0),
-        engine=engine,
+        engine=seen.engine,
     )
 
 
 def read_facts(
     deployment: Mapping[str, Any] | None,
     pods: Sequence[Mapping[str, Any]],
-    engines: Mapping[str, Engine],
+    outside: Mapping[str, Outside],
 ) -> Facts:
     """Type what was seen.
 
     Args:
         deployment: the resource's, or None.
         pods: the resource's, as the API server shows them.
-        engines: pod uid → what its :8002 says.
+        outside: pod uid → what is known of it from elsewhere.
     """
     alive = [each for each in pods if not each["metadata"].get("deletionTimestamp")]
     failure = _condition(deployment or {}, "ReplicaFailure")
-    typed = (read_pod(each, engines.get(each["metadata"]["uid"], Engine.UNKNOWN)) for each in alive)
+    typed = (read_pod(each, outside.get(each["metadata"]["uid"], Outside())) for each in alive)
     return Facts(
         pods=tuple(sorted(typed, key=lambda pod: pod.name)),
         replica_failure=failure.get("message") if failure.get("status") == "True" else None,

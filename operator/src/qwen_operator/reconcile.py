@@ -19,10 +19,11 @@ from qwen_operator.cluster.protocol import (
 from qwen_operator.desired.children import Desired, desired, with_applied_hash
 from qwen_operator.desired.drift import holds
 from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Refused, Unreachable
-from qwen_operator.facts import Engine, Facts, is_ready, read_facts
+from qwen_operator.facts import Engine, Facts, Outside, is_ready, read_facts
 from qwen_operator.naming import Key
 from qwen_operator.observe.engines import Engines
 from qwen_operator.observe.store import Store
+from qwen_operator.observe.warnings import Warnings
 from qwen_operator.settings import Settings
 from qwen_operator.status.document import conditions, counts, dated, endpoints
 from qwen_operator.status.events import event
@@ -54,7 +55,7 @@ class Reconciler:
     def __init__(
         self,
         cluster: Cluster,
-        watched: tuple[Store, Engines],
+        watched: tuple[Store, Engines, Warnings],
         rendering: tuple[Settings, Mapping[str, str]],
         now: Now,
     ) -> None:
@@ -62,12 +63,12 @@ class Reconciler:
 
         Args:
             cluster: where children are applied and statuses written.
-            watched: what was last seen of objects and of engines.
+            watched: what was last seen of objects, of engines, and of pods that do not start.
             rendering: the operator's settings and the backend's source files.
             now: the present time in RFC 3339, UTC.
         """
         self._cluster = cluster
-        self._store, self._engines = watched
+        self._store, self._engines, self._warnings = watched
         self._settings, self._backend = rendering
         self._now = now
 
@@ -177,7 +178,12 @@ class Reconciler:
             for each in self._store.members(key, POD)
             if each["metadata"].get("labels", {}).get(naming.UID_LABEL) == uid
         ]
-        return read_facts(next(iter(deployments), None), pods, self._engines.of(pods))
+        engines = self._engines.of(pods)
+        uids = [each["metadata"]["uid"] for each in pods]
+        outside = {
+            uid: Outside(engines.get(uid, Engine.UNKNOWN), self._warnings.of(uid)) for uid in uids
+        }
+        return read_facts(next(reversed(deployments), None), pods, outside)
 
     def _details(self, resource: Resource, wanted: Desired) -> Json:
         child, namespace = resource.child, resource.key.namespace

@@ -97,3 +97,4 @@ class Status(Part):
             },
         ),
     ] = ()
+    """Accepted, Progressing, Available and Ready."""

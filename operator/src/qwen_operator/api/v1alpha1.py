@@ -50,7 +50,7 @@ class Model(Part):
                 ),
                 rule(
                     "!self.source.contains('/../') && !self.source.endsWith('/..')"
-                    " && !self.source.contains('/./')",
+                    " && !self.source.contains('/./') && !self.source.endsWith('/.')",
                     "spec.model.source may not hold '.' or '..' segments; write the plain path"
                     " inside the volume",
                     ".source",

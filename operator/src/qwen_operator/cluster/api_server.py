@@ -132,7 +132,9 @@ class ApiServer:
         path = self._resource(kind).path(name=name, namespace=namespace)
         return await self._request(f"get {kind.kind} {namespace}/{name}", "get", path)
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Json]:
+    async def list(
+        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> list[Json]:
         """See `protocol.Cluster`; read in pages, so that no answer is unbounded."""
         attempt = f"list {kind.plural} in {namespace or 'all namespaces'}"
         path = self._resource(kind).path(namespace=namespace)
@@ -146,6 +148,7 @@ class ApiServer:
                 "get",
                 path,
                 label_selector=selector or None,
+                field_selector=fields or None,
                 limit=_PAGE,
                 _continue=token,
             )

@@ -51,7 +51,7 @@ RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (QWEN, "/status", ("patch",)),
     *((kind, "", ("create", "delete", "get", "list", "patch", "watch")) for kind in OWNED),
     (POD, "", ("list", "watch")),
-    (EVENT, "", ("create",)),
+    (EVENT, "", ("create", "list")),
 )
 """Every permission that the operator needs; the chart's role is generated from it."""
 
@@ -75,8 +75,10 @@ class Cluster(Protocol):
         """One object; Gone where there is none."""
         ...
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> list[Json]:
-        """Every object of a kind in one namespace, or in all."""
+    async def list(
+        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> list[Json]:
+        """Every object of a kind in one namespace or in all, by label and field selector."""
         ...
 
     async def create(self, manifest: Json) -> Json:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from qwen_operator.errors import Refused
 from qwen_operator.loops.meters import Meters
 
 Check = Callable[[], str | None]
@@ -28,6 +29,9 @@ async def serve(port: int, meters: Meters, checks: tuple[Check, Check]) -> Async
         port: TCP port, on all addresses.
         meters: what /metrics shows.
         checks: what /healthz and /readyz ask.
+
+    Raises:
+        Refused: the port cannot be had.
     """
 
     async def metrics(_request: web.Request) -> web.Response:
@@ -42,7 +46,11 @@ async def serve(port: int, meters: Meters, checks: tuple[Check, Check]) -> Async
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, port=port).start()
+        try:
+            await web.TCPSite(runner, port=port).start()
+        except OSError as problem:
+            words = f"cannot serve /metrics and /healthz on port {port}: {problem.strerror}"
+            raise Refused(f"{words}; set QWEN_OPERATOR_PORT to a free port") from problem
         yield
     finally:
         await runner.cleanup()

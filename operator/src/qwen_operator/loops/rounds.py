@@ -12,11 +12,13 @@ from qwen_operator.loops.queue import Queue
 from qwen_operator.naming import MANAGED_SELECTOR
 from qwen_operator.observe.engines import Engines
 from qwen_operator.observe.store import Store, key_of
+from qwen_operator.observe.warnings import Warnings
 from qwen_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 3.0
+_LOOK_SECONDS = 5.0
 
 
 async def scrape(store: Store, engines: Engines, queue: Queue) -> None:
@@ -41,6 +43,28 @@ async def keep_scraping(
         took = time.monotonic() - started
         meters.scrape_cycle.observe(took)
         await asyncio.sleep(max(0.0, settings.scrape_interval_seconds - took))
+
+
+async def look_up_warnings(cluster: Cluster, watched: tuple[Store, Warnings], queue: Queue) -> None:
+    """One round over pods that do not start; resources with news are poked."""
+    store, warnings = watched
+    for pod in warnings.due(store.pods()):
+        try:
+            news = await warnings.ask(cluster, pod)
+        except OperatorError as problem:
+            log.warning("cannot tell why a pod does not start: %s", problem)
+            return
+        if news and (key := key_of(pod)) is not None:
+            queue.poke(key)
+
+
+async def keep_looking_up_warnings(
+    cluster: Cluster, watched: tuple[Store, Warnings], queue: Queue
+) -> None:
+    """Look for ever, every few seconds; events are listed only for pods that do not start."""
+    while True:
+        await look_up_warnings(cluster, watched, queue)
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _listed(cluster: Cluster, kind: Kind, settings: Settings) -> list[Json]:

@@ -111,19 +111,25 @@ def _loading(pod: PodFacts) -> Trouble | None:
     if pod.is_serving:
         return None
     if pod.running:
-        if pod.engine in {Engine.UP, Engine.STALE}:
-            # It has served before, or is about to: kubelet's probe says no at present.
-            return Trouble(
-                Reason.EngineDead if pod.engine is Engine.STALE else Reason.ModelLoading,
-                f"pod {pod.name} does not pass its readiness probe"
-                f" (:8002 says: {pod.engine.value})",
-                pod.name,
-            )
-        return Trouble(Reason.ModelLoading, f"pod {pod.name} loads the model", pod.name)
+        return _not_ready(pod)
     if not pod.scheduled:
         return Trouble(Reason.ModelLoading, f"pod {pod.name} waits for a node", pod.name)
+    if pod.warning is not None:
+        words = f"pod {pod.name} does not start on {pod.node}: {pod.warning}"
+        return Trouble(Reason.PodStartFailed, words, pod.name)
     word = pod.waiting[0] if pod.waiting else "on its node"
     return Trouble(Reason.ModelLoading, f"pod {pod.name} is being started ({word})", pod.name)
+
+
+def _not_ready(pod: PodFacts) -> Trouble:
+    """Why a pod whose container runs is not ready."""
+    if pod.started:
+        dead = pod.engine in {Engine.STALE, Engine.UNREACHABLE}
+        words = (
+            f"pod {pod.name} on {pod.node} is not ready any more (:8002 says: {pod.engine.value})"
+        )
+        return Trouble(Reason.EngineDead if dead else Reason.ProbeFailing, words, pod.name)
+    return Trouble(Reason.ModelLoading, f"pod {pod.name} loads the model", pod.name)
 
 
 _RULES: tuple[Callable[[PodFacts], Trouble | None], ...] = (

@@ -81,6 +81,12 @@ class Reason(Enum):
         "Create the Secret that spec.model.tokenSecretRef names, or correct its name and key.",
         resolves=True,
     )
+    PodStartFailed = Meaning(
+        "kubelet cannot start the pod on its node.",
+        "Read Kubernetes' words in the message: most often a volume that cannot be mounted or a"
+        " network that cannot be set up.",
+        resolves=True,
+    )
     ModelDownloadFailed = Meaning(
         "The weights could not be downloaded.",
         "Check that the node reaches the hub, and spec.model.tokenSecretRef for gated models.",
@@ -124,13 +130,21 @@ class Reason(Enum):
         " and the container's previous log.",
     )
     StubCrashed = Meaning(
-        "The process that runs the backend inside Triton died; the pod is being restarted.",
+        "A process in the pod died, the backend's stub or Triton itself; the container is being"
+        " restarted.",
         "If it returns by itself once, nothing; if it happens again, read the container's previous"
         " log (kubectl logs --previous).",
     )
     CrashLooping = Meaning(
         "The container ends again and again.",
         "Read status.failure.logLine and the container's previous log (kubectl logs --previous).",
+    )
+    ProbeFailing = Meaning(
+        "The engine answers on :8002, but Kubernetes does not call the pod ready any more, so the"
+        " Service sends it nothing.",
+        "Look at the pod and its node (kubectl describe pod, kubectl get node): a node that lost"
+        " its kubelet or its network shows like this.",
+        resolves=True,
     )
     MetricsStale = Meaning(
         "kubelet calls the pod ready, but its engine shows no fresh heartbeat on :8002.",
