@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from qwen_operator.naming import Key
 from qwen_operator.observe.engines import Engines
 from qwen_operator.observe.store import Store
+from qwen_operator.observe.warnings import Warnings
 from qwen_operator.reconcile import Reconciler
 from qwen_operator.settings import Settings
 from tests.unit.stand_ins import BACKEND, NOW, HandClock, InMemoryCluster, Json, ScriptedPods
@@ -60,7 +61,12 @@ def make_bench() -> Bench:
             store.put(body)
 
     cluster.listener = deliver
-    reconcile = Reconciler(cluster, (store, engines), (Settings(), BACKEND), lambda: time[0])
+    reconcile = Reconciler(
+        cluster,
+        (store, engines, Warnings(lambda: 0.0)),
+        (Settings(), BACKEND),
+        lambda: time[0],
+    )
     return Bench(cluster, pods, clock, store, engines, reconcile, time)
 
 
