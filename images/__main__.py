@@ -1,0 +1,132 @@
+"""Command line: python -m images {build,list,prune}, run from the repository root."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from images import buildah
+from images.errors import ImagesError
+from images.host import require_host
+from images.progress import say
+from images.recipes import (
+    BASE_REPOSITORY,
+    RECIPES,
+    ROOT,
+    TOOLS_PACKAGES,
+    Recipe,
+    base_command,
+    base_reference,
+    reference,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the lock that keeps two builds from making the same image at once."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qwen-operator"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "images.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another build is running: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _ensure_base(listing: str) -> str:
+    """Reference of the stand-in base with a list's packages, made if it is missing."""
+    wanted = base_reference(ROOT, listing)
+    if not buildah.exists(wanted):
+        say(f"{wanted}: Debian packages of {listing}")
+        with tempfile.TemporaryDirectory(prefix="qwen-images-") as folder:
+            tarball = Path(folder) / "base.tar"
+            buildah.import_base(base_command(ROOT, listing, str(tarball)), tarball, wanted)
+    return wanted
+
+
+def _ensure(recipe: Recipe) -> str:
+    """Reference of an image, built if it is missing."""
+    wanted = reference(ROOT, recipe)
+    if buildah.exists(wanted):
+        return wanted
+    require_host()
+    with _alone():
+        if not buildah.exists(wanted):
+            bases = {
+                "TOOLS_IMAGE": _ensure_base(TOOLS_PACKAGES),
+                "BASE_IMAGE": _ensure_base(recipe.packages),
+            }
+            buildah.build(
+                str(ROOT / recipe.containerfile),
+                wanted,
+                bases,
+                context=ROOT,
+                keep_layers=recipe.keep_layers,
+            )
+            say(f"{wanted}: done")
+    return wanted
+
+
+def _ours() -> list[str]:
+    """References in the storage that this package made."""
+    repositories = {BASE_REPOSITORY, *(recipe.repository for recipe in RECIPES.values())}
+    return [name for name in buildah.references() if name.rpartition(":")[0] in repositories]
+
+
+def _prune() -> None:
+    """Remove the images that the files do not make any more."""
+    current = {reference(ROOT, recipe) for recipe in RECIPES.values()}
+    lists = (TOOLS_PACKAGES, *(recipe.packages for recipe in RECIPES.values()))
+    current |= {base_reference(ROOT, listing) for listing in lists}
+    for name in _ours():
+        if name not in current:
+            buildah.remove(name)
+            print(f"removed {name}")
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; errors go to standard error in words."""
+    parser = argparse.ArgumentParser(prog="python -m images", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    build = commands.add_parser("build", help="build what is missing, print 'NAME REFERENCE'")
+    build.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}")
+    commands.add_parser("list", help="print the references that are there")
+    commands.add_parser("prune", help="remove images of older contents")
+    options = parser.parse_args(arguments)
+    try:
+        match options.command:
+            case "build":
+                unknown = sorted(set(options.names) - set(RECIPES))
+                if unknown:
+                    parser.error(f"no image {', '.join(unknown)}; there are {', '.join(RECIPES)}")
+                for name in options.names or RECIPES:
+                    print(name, _ensure(RECIPES[name]), flush=True)
+            case "list":
+                require_host()
+                print("\n".join(_ours()))
+            case "prune":
+                require_host()
+                with _alone():
+                    _prune()
+    except ImagesError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: stopped; no image was half made.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
