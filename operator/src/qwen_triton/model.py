@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 _COMPILERS = ("g++", "gcc", "clang", "cc")
 
 
+def prepare_process() -> None:
+    """What vllm must find before its first import; the container's own settings win."""
+    # The embedded interpreter starts in the C locale: vllm and torch read files as ASCII then.
+    locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    # A forked engine would inherit this process's threads and Triton's shared memory.
+    os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
+    # vLLM compiles small functions even when it is told to be eager: the first request for log
+    # probabilities would end the engine where there is no compiler.
+    if not any(shutil.which(compiler) for compiler in _COMPILERS):
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+    # On a CPU it asks lscpu which cores to bind to, and does not start without an answer.
+    if shutil.which("lscpu") is None:
+        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+
+
 class TritonPythonModel:
     """The model as Triton sees it. Triton fixes the name of the class and of its methods."""
 
@@ -31,14 +46,7 @@ class TritonPythonModel:
             LoadFailed: when the engine does not come up; Triton logs it and ends.
             BadSettings: when the repository entry is wrong.
         """
-        # The embedded interpreter starts in the C locale: vllm and torch read files as ASCII then.
-        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
-        # A forked engine would inherit this process's threads and Triton's shared memory.
-        os.environ.setdefault("VLLM_WORKER_MULTIPROC_METHOD", "spawn")
-        # vLLM compiles small functions even when it is told to be eager: the first request for log
-        # probabilities would end the engine where there is no compiler.
-        if not any(shutil.which(compiler) for compiler in _COMPILERS):
-            os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+        prepare_process()
         from qwen_triton import serving  # noqa: PLC0415  Triton's modules exist from here
 
         folder = Path(args["model_repository"]) / args["model_version"]

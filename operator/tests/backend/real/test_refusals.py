@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-import tritonclient.grpc as triton_grpc
+
+from tests.backend.real.clients import GrpcStream
 
 if TYPE_CHECKING:
-    from tritonclient.utils import InferenceServerException
+    from tests.backend.real.server import Triton
 
 pytestmark = pytest.mark.triton
 
@@ -46,32 +46,27 @@ MISTAKES: dict[str, tuple[dict[str, object], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["generate", "generate_stream"])
+@pytest.mark.parametrize("verb", ["generate", "generate_stream"])
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_a_400_that_names_its_field(triton: Any, mistake: str, stream: bool) -> None:  # noqa: FBT001
+def test_a_mistake_is_a_400_that_names_its_field(triton: Triton, mistake: str, verb: str) -> None:
     body, field, words = MISTAKES[mistake]
-    status, answer = triton.generate(body, stream=stream)
+    status, answer = triton.generate(body, stream=verb == "generate_stream")
     message = json.loads(answer.removeprefix(b"data: "))["error"]
     assert status == 400
     assert message.startswith(field)
     assert words in message
 
 
-def test_bytes_that_are_no_utf8_are_an_invalid_argument(triton: Any) -> None:
-    client = triton_grpc.InferenceServerClient(f"127.0.0.1:{triton.grpc_port}")
-    tensor = triton_grpc.InferInput("prompt", [1], "BYTES")
-    tensor.set_data_from_numpy(np.array([b"river \xff\xfe"], dtype=np.object_))
-    answers: list[InferenceServerException] = []
-    client.start_stream(lambda result, error: answers.append(error or result))
-    client.async_stream_infer("tiny-qwen", [tensor])
-    client.stop_stream()
-    client.close()
-    assert len(answers) == 1
-    assert "prompt: not UTF-8" in str(answers[0])
-    assert answers[0].status() == "StatusCode.INVALID_ARGUMENT"
+def test_bytes_that_are_no_utf8_are_an_invalid_argument(triton: Triton) -> None:
+    stream = GrpcStream(triton.grpc_port)
+    stream.ask(prompt=b"river \xff\xfe")
+    assert stream.ended.wait(10)
+    stream.close()
+    assert len(stream.errors) == 1
+    assert "prompt: not UTF-8" in stream.errors[0]
 
 
-def test_a_mistake_beside_it_does_not_disturb_a_stream(triton: Any) -> None:
+def test_a_mistake_beside_it_does_not_disturb_a_stream(triton: Triton) -> None:
     body = {
         "prompt": "Hello",
         "stream": True,

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from qwen_triton import console
 from qwen_triton.metrics import mirror
 
 
@@ -77,8 +80,13 @@ def test_the_console_remembers_what_a_child_prints_and_prints_it_all_the_same() 
         print("remembered", console.lines())
         """
     )
+    source = Path(console.__file__).parents[1]
     seen = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(source)},
     )
     assert seen.stderr.splitlines() == ["one", "two", "three"]
     assert seen.stdout == "remembered ['two', 'three']\n"
