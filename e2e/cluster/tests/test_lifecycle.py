@@ -186,7 +186,7 @@ def test_the_audit_log_names_who_did_what(probe: Any) -> None:
     assert any(event["user"]["username"] == "system:kube-scheduler" for event in last)
 
 
-def test_a_second_cluster_beside_the_first_is_refused(cluster: Any, tmp_path: Path) -> None:
-    other = type(cluster)(tmp_path).cluster("up")
+def test_a_second_cluster_beside_the_first_is_refused(cluster: Any) -> None:
+    other = type(cluster)(cluster.folder / "other").cluster("up")
     assert other.returncode == 1
     assert f"QWEN_CLUSTER_DIR={cluster.folder}" in other.stderr
