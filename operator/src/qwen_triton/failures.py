@@ -114,7 +114,7 @@ _WORDS: Mapping[Reason, Sequence[str]] = {
 _RULES = {reason: re.compile("|".join(words)) for reason, words in _WORDS.items()}
 
 # What arrives here when the engine's own process has failed: true, and of no use to anybody.
-_ELSEWHERE = "See root cause above"
+_ELSEWHERE = re.compile(r"See (?:root cause|(?:the )?stack trace)")
 _PROGRESS = re.compile(r"\b(?:INFO|DEBUG)\b")
 _ERROR = re.compile(r"(?:Error|Exception|Exit|Fault)\b[^:]*: \S|\bERROR\b.*\S")
 _PREFIX = re.compile(r"^(?:\([^)]*\)\s*)*(?:(?:ERROR|WARNING) [\d-]+ [\d:]+ \[[^]]*\] ?)?")
@@ -136,9 +136,10 @@ def classify(error: str, log: Iterable[str], default: Reason = Reason.MODEL_LOAD
             return Failure(reason, _PREFIX.sub("", hits[0]).strip(), hits[-1])
     raised = [line for line in lines if _ERROR.search(line)]
     message = error.strip().splitlines()[-1] if error.strip() else "the engine gave no reason"
-    if _ELSEWHERE in message and raised:
-        message = _PREFIX.sub("", raised[-1]).strip()
-    return Failure(default, message, raised[-1] if raised else "")
+    causes = [line for line in raised if not _ELSEWHERE.search(line)] or raised
+    if _ELSEWHERE.search(message) and causes:
+        message = _PREFIX.sub("", causes[-1]).strip()
+    return Failure(default, message, causes[-1] if causes else "")
 
 
 def describe(error: BaseException) -> str:

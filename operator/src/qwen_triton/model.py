@@ -29,9 +29,6 @@ def prepare_process() -> None:
     # probabilities would end the engine where there is no compiler.
     if not any(shutil.which(compiler) for compiler in _COMPILERS):
         os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-    # On a CPU it asks lscpu which cores to bind to, and does not start without an answer.
-    if shutil.which("lscpu") is None:
-        os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 
 
 class TritonPythonModel:

@@ -110,6 +110,11 @@ class Triton:
         """Everything it has printed."""
         return self.log.read_text(errors="replace")
 
+    @property
+    def has_termination_log(self) -> bool:
+        """Whether it finds a file where kubelet would have put one."""
+        return "QWEN_TRITON_COMMAND" not in os.environ
+
     def failure(self) -> dict[str, str]:
         """The termination message; empty while there is none."""
         text = self.termination_log.read_text()

@@ -99,6 +99,7 @@ def test_an_unknown_failure_shows_the_last_error_that_was_printed() -> None:
 def test_an_error_that_points_elsewhere_is_replaced_by_what_it_points_to() -> None:
     cause = "CalledProcessError: Command 'lscpu' returned non-zero exit status 127."
     log = [f"(EngineCore pid=7) ERROR 11-23 13:08:33 [core.py:946] {cause}"]
+    log.append("Exception: WorkerProc initialization failed. See stack trace for root cause.")
     assert classify(GONE + "{}", log) == Failure(Reason.MODEL_LOAD_FAILED, cause, log[0])
 
 
