@@ -20,7 +20,7 @@ def build_images() -> Images:
     """Build what is missing; progress goes to standard error."""
     lines = shown(*module("images", "build", "operator", "triton-cpu")).splitlines()
     found = dict(line.split(maxsplit=1) for line in lines if line.strip())
-    return Images(operator=found["qwen-operator"], triton_cpu=found["triton-cpu"])
+    return Images(operator=found["operator"], triton_cpu=found["triton-cpu"])
 
 
 def start_cluster(*options: str) -> None:
