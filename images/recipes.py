@@ -30,7 +30,7 @@ SYSTEM_PACKAGES = (
 
 BASE_REPOSITORY = "localhost/qwen-image-base"
 TOOLS_PACKAGES = "images/tools/packages.txt"
-_TOOLS = ("images/install-packages.sh", TOOLS_PACKAGES, "requirements/image-tools.txt")
+_TOOLS = ("images/install-packages.sh", TOOLS_PACKAGES, "requirements/uv.txt")
 _NEVER_INPUT = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 
 
@@ -128,12 +128,15 @@ def base_command(root: Path, listing: str, tarball: str) -> list[str]:
     Only unpacked, not configured: that takes a quarter of the time and no package here needs it
     beside the few lines of the hooks.
     """
-    left_out = ("doc", "man", "locale", "info", "lintian", "bash-completion")
+    left_out = (
+        *(f"/usr/share/{name}/*" for name in ("doc", "info", "lintian", "locale", "man")),
+        "/usr/lib/*/gconv/*",  # character sets for iconv, which Python does not use
+    )
     merge = 'for d in bin sbin lib lib64; do mkdir -p "$1/usr/$d"; ln -s "usr/$d" "$1/$d"; done'
     people = 'for f in passwd group; do cp "$1/usr/share/base-passwd/$f.master" "$1/etc/$f"; done'
     return [
         *("mmdebstrap", "--quiet", "--variant=extract"),
-        *(f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in left_out),
+        *(f"--dpkgopt=path-exclude={files}" for files in left_out),
         f"--setup-hook={merge}",
         f"--extract-hook={people}",
         f"--extract-hook=upload {root / listing} /etc/image-packages",
@@ -145,8 +148,7 @@ def base_command(root: Path, listing: str, tarball: str) -> list[str]:
 
 def base_reference(root: Path, listing: str) -> str:
     """Reference of the stand-in base that has a list's packages."""
-    command = base_command(root, listing, "").copy()
-    settings = [part.replace(str(root), "") for part in command]
+    settings = [part.replace(str(root), "") for part in base_command(root, listing, "")]
     return f"{BASE_REPOSITORY}:{content_hash(root, (listing,), *settings)}"
 
 

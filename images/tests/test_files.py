@@ -11,7 +11,7 @@ CONTAINERFILES = sorted(ROOT.glob("images/*/Containerfile"))
 NOT_LOCKED = re.compile(r"(overrides|excludes)\.txt$")
 LOCKS = [
     *(path for path in sorted(ROOT.glob("requirements/triton-cpu*")) if path.suffix == ".txt"),
-    ROOT / "requirements/image-tools.txt",
+    ROOT / "requirements/uv.txt",
     ROOT / "requirements/operator.txt",
 ]
 LOCKS = [path for path in LOCKS if not NOT_LOCKED.search(path.name)]

@@ -21,7 +21,7 @@ fi
 rm -rf $site/torch/include $site/torch/bin/protoc* $site/torch/share $site/nvidia/cu13/include
 find $site -name '*.a' -delete
 find $site -type d -name tests -prune -exec rm -rf {} +
-strip --strip-debug $site/vllm/*.so
+strip --strip-unneeded $site/vllm/*.so $site/torch/lib/libtorch_cpu.so
 # A read-only root file system keeps no bytecode, so it is made now. Some wheels hold files for
 # a later Python, which do not compile.
 python3.11 -m compileall -q -j 0 $site > /dev/null || true

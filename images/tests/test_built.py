@@ -1,0 +1,199 @@
+"""The built images on a real runtime: small, unprivileged, on a read-only root file system."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from images import buildah
+from images.recipes import RECIPES, ROOT, reference
+
+pytestmark = pytest.mark.images
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+MOUNTS = [
+    {"destination": "/proc", "type": "proc", "source": "proc"},
+    {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]},
+    {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["mode=1777"]},  # noqa: S108
+    {"destination": "/tmp", "type": "tmpfs", "source": "tmp", "options": ["mode=1777"]},  # noqa: S108
+    {"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", "ro"]},
+]
+
+
+NAMESPACES = ("pid", "mount", "ipc", "uts", "network")
+LIMIT_S = 300
+
+ECHO_CONFIG = """
+backend: "python"
+input [{ name: "text_input" data_type: TYPE_STRING dims: [1] }]
+output [{ name: "text_output" data_type: TYPE_STRING dims: [1] }]
+instance_group [{ kind: KIND_CPU count: 1 }]
+"""
+
+ECHO_MODEL = """
+import sys
+import numpy
+import triton_python_backend_utils
+
+class TritonPythonModel:
+    def initialize(self, args):
+        try:
+            open("/opt/x", "w")
+        except OSError as error:
+            why = "read-only" if error.errno == 30 else str(error)
+        version = "%d.%d" % sys.version_info[:2]
+        print("python", version, "of", sys.prefix + ", file system is", why, flush=True)
+"""
+
+# Loads the model, waits until it says so, and stops the server as kubelet would.
+SERVE = """
+tritonserver --model-repository=/tmp/models --model-control-mode=explicit --load-model=echo \\
+    --disable-auto-complete-config > /tmp/log 2>&1 &
+for _ in $(seq 200); do
+    grep -q 'Started HTTPService' /tmp/log && break
+    kill -0 $! || break
+    sleep 0.5
+done
+kill -TERM $!; wait $!; code=$?
+cat /tmp/log
+exit $code
+"""
+
+
+def answer(*command: str) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def image(request: pytest.FixtureRequest) -> str:
+    name = reference(ROOT, RECIPES[request.param])
+    if not buildah.exists(name):
+        pytest.fail(f"{name} is not built: run 'python -m images build {request.param}' first")
+    return name
+
+
+@pytest.fixture(scope="module")
+def root(image: str) -> Iterator[Path]:
+    container = answer("buildah", "from", "--pull-never", image)
+    yield Path(answer("buildah", "mount", container))
+    answer("buildah", "rm", container)
+
+
+@pytest.fixture(scope="module")
+def config(image: str) -> dict[str, Any]:
+    inspected = json.loads(answer("buildah", "inspect", "--type", "image", image))
+    return cast("dict[str, Any]", inspected["OCIv1"]["config"])
+
+
+@pytest.fixture
+def run(root: Path, config: dict[str, Any], tmp_path: Path) -> Run:
+    user, group = map(int, config["User"].split(":"))
+
+    def start(*command: str) -> subprocess.CompletedProcess[str]:
+        process = {
+            "user": {"uid": user, "gid": group},
+            "args": list(command) or config["Entrypoint"],
+            "env": config["Env"],
+            "cwd": config["WorkingDir"],
+            "noNewPrivileges": True,
+        }
+        spec = {
+            "ociVersion": "1.0.2",
+            "root": {"path": str(root), "readonly": True},
+            "mounts": MOUNTS,
+            "linux": {"namespaces": [{"type": kind} for kind in NAMESPACES]},
+            "process": process,
+        }
+        (tmp_path / "config.json").write_text(json.dumps(spec))
+        name = f"images-{os.getpid()}-{tmp_path.name}"
+        return subprocess.run(
+            ["runc", "run", "--bundle", str(tmp_path), name],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT_S,
+        )
+
+    return start
+
+
+OPERATOR_IMPORTS = """
+import kopf, kubernetes.aio.dynamic, prometheus_client, pydantic, yaml
+import qwen_operator.__main__
+from importlib.util import find_spec
+print(sorted(find_spec("qwen_triton").submodule_search_locations))
+"""
+
+MODEL_POD_IMPORTS = """
+import numpy, torch
+from vllm import AsyncEngineArgs
+from vllm.platforms import current_platform
+assert numpy.__version__.startswith("1."), numpy.__version__
+assert not torch.cuda.is_available()
+assert current_platform.device_type == "cpu", current_platform.device_type
+print("imports work")
+"""
+
+
+def only(image: str, name: str) -> None:
+    if not image.startswith(RECIPES[name].repository):
+        pytest.skip(f"about {name}")
+
+
+def test_it_stays_small(image: str, root: Path) -> None:
+    limit = {"operator": 150, "triton-cpu": 1700}
+    name = next(name for name in RECIPES if image.startswith(RECIPES[name].repository))
+    megabytes = int(
+        answer("du", "-s", "--apparent-size", "--block-size=1000000", str(root)).split()[0]
+    )
+    assert megabytes < limit[name]
+
+
+def test_it_runs_as_the_user_that_pods_are_given(config: dict[str, Any]) -> None:
+    assert config["User"] == "65532:65532"
+    assert config["WorkingDir"] == "/tmp"  # noqa: S108
+    assert "HOME=/tmp" in config["Env"]
+
+
+def test_nothing_of_the_machine_that_built_it_is_left(root: Path, image: str) -> None:
+    assert not (root / "dev/client").exists()
+    history = answer("buildah", "inspect", "--type", "image", image)
+    assert "CA_BUNDLE" not in history
+    assert not list(root.glob("opt/venv/lib/python3.11/site-packages/pip"))
+    assert not (root / "usr/bin/gcc").exists()
+
+
+def test_the_operator_imports_all_and_finds_the_backends_source(image: str, run: Run) -> None:
+    only(image, "operator")
+    done = run("python3", "-c", OPERATOR_IMPORTS)
+    assert done.stdout == "['/opt/operator/qwen_triton']\n", done.stderr
+
+
+def test_the_operator_reaches_the_point_where_it_needs_a_cluster(image: str, run: Run) -> None:
+    only(image, "operator")
+    done = run()
+    assert done.returncode != 0
+    assert "KUBECONFIG" in done.stderr, done.stderr
+
+
+def test_the_model_pod_imports_vllm_for_cpu(image: str, run: Run) -> None:
+    only(image, "triton-cpu")
+    done = run("tini", "-s", "--", "python3", "-c", MODEL_POD_IMPORTS)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["imports work"]), done.stderr
+
+
+def test_tritonserver_loads_a_python_model_with_no_option_but_its_own(image: str, run: Run) -> None:
+    only(image, "triton-cpu")
+    files = {"config.pbtxt": ECHO_CONFIG, "1/model.py": ECHO_MODEL}
+    write = "; ".join(
+        f"mkdir -p /tmp/models/echo/1; cat > /tmp/models/echo/{name} <<'END'\n{text}\nEND\n"
+        for name, text in files.items()
+    )
+    done = run("tini", "-s", "--", "sh", "-c", f"{write}\n{SERVE}")
+    assert "python 3.11 of /opt/venv, file system is read-only" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
