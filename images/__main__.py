@@ -7,7 +7,7 @@ import fcntl
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Hold the lock that keeps two builds from making the same image at once."""
+def _alone(what: str) -> Iterator[None]:
+    """Hold the lock that keeps two builds from making the same thing at once."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "qwen-operator"
     cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "images.lock").open("w") as lock:
+    with (cache / f"images-{what}.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("another build is running: waiting for it")
+            say(f"another build of {what} is running: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -47,7 +47,9 @@ def _alone() -> Iterator[None]:
 def _ensure_base(listing: str) -> str:
     """Reference of the stand-in base with a list's packages, made if it is missing."""
     wanted = base_reference(ROOT, listing)
-    if not buildah.exists(wanted):
+    with _alone("bases"):
+        if buildah.exists(wanted):
+            return wanted
         say(f"{wanted}: Debian packages of {listing}")
         with tempfile.TemporaryDirectory(prefix="qwen-images-") as folder:
             tarball = Path(folder) / "base.tar"
@@ -61,7 +63,7 @@ def _ensure(recipe: Recipe) -> str:
     if buildah.exists(wanted):
         return wanted
     require_host()
-    with _alone():
+    with _alone(recipe.name):
         if not buildah.exists(wanted):
             bases = {
                 "TOOLS_IMAGE": _ensure_base(TOOLS_PACKAGES),
@@ -89,10 +91,13 @@ def _prune() -> None:
     current = {reference(ROOT, recipe) for recipe in RECIPES.values()}
     lists = (TOOLS_PACKAGES, *(recipe.packages for recipe in RECIPES.values()))
     current |= {base_reference(ROOT, listing) for listing in lists}
-    for name in _ours():
-        if name not in current:
-            buildah.remove(name)
-            print(f"removed {name}")
+    with ExitStack() as locks:
+        for name in ("bases", *RECIPES):
+            locks.enter_context(_alone(name))
+        for name in _ours():
+            if name not in current:
+                buildah.remove(name)
+                print(f"removed {name}")
 
 
 def main(arguments: list[str]) -> int:
@@ -117,8 +122,7 @@ def main(arguments: list[str]) -> int:
                 print("\n".join(_ours()))
             case "prune":
                 require_host()
-                with _alone():
-                    _prune()
+                _prune()
     except ImagesError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -49,10 +49,14 @@ def _follow(command: list[str], what: str, environment: Mapping[str, str]) -> No
         errors="replace",
         env=dict(environment),
     ) as process:
-        for line in process.stdout or ():
-            last.append(line.rstrip())
-            if found := _STEP.match(line):
-                say(f"{what}: {found[2]:.90}")
+        try:
+            for line in process.stdout or ():
+                last.append(line.rstrip())
+                if found := _STEP.match(line):
+                    say(f"{what}: {found[2]:.90}")
+        except BaseException:
+            process.terminate()  # whoever interrupts this wants the build to end too
+            raise
     if process.returncode:
         raise ImagesError(
             f"Building {what} ended with {process.returncode}. Its last lines:\n"
