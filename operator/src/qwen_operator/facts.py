@@ -58,7 +58,7 @@ class PodFacts:
         unschedulable: the scheduler's words, if none was.
         waiting: kubelet's reason and message of a container that cannot run.
         running: the serving container's process exists.
-        started: it has been ready since it was started.
+        lost: it has been ready since its container was started, and is not any more.
         node: where it runs, or None before it is scheduled.
         warning: the last warning that Kubernetes gave about a pod that does not start.
         termination: how the serving container last ended, now or before a restart.
@@ -74,7 +74,7 @@ class PodFacts:
     unschedulable: str | None = None
     waiting: tuple[str, str] | None = None
     running: bool = False
-    started: bool = False
+    lost: bool = False
     node: str | None = None
     warning: str | None = None
     termination: Termination | None = None
@@ -123,6 +123,15 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     return bool(_condition(pod, "Ready").get("status") == "True")
 
 
+def _has_lost_readiness(body: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
+    """A Ready condition that turned False after the running container was started."""
+    ready = _condition(body, "Ready")
+    since = (state.get("running") or {}).get("startedAt") or ""
+    # RFC 3339 in UTC and whole seconds: the order of the texts is that of the times.
+    turned = str(ready.get("lastTransitionTime") or "")
+    return ready.get("status") == "False" and bool(since) and turned > since
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What is known of a pod from elsewhere than its own object.
@@ -153,7 +162,7 @@ def read_pod(body: Mapping[str, Any], seen: Outside) -> PodFacts:
         unschedulable=scheduled.get("message") if scheduled.get("status") == "False" else None,
         waiting=(waiting.get("reason", ""), waiting.get("message", "")) if waiting else None,
         running="running" in state,
-        started=bool(container.get("started")),
+        lost=_has_lost_readiness(body, state),
         node=body.get("spec", {}).get("nodeName"),
         warning=seen.warning,
         termination=_termination(state) or _termination(last),

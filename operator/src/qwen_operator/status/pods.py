@@ -123,7 +123,7 @@ def _loading(pod: PodFacts) -> Trouble | None:
 
 def _not_ready(pod: PodFacts) -> Trouble:
     """Why a pod whose container runs is not ready."""
-    if pod.started:
+    if pod.lost:
         dead = pod.engine in {Engine.STALE, Engine.UNREACHABLE}
         words = (
             f"pod {pod.name} on {pod.node} is not ready any more (:8002 says: {pod.engine.value})"

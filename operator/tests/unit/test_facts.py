@@ -1,0 +1,54 @@
+"""What is read from a pod's own object."""
+
+from typing import Any
+
+import pytest
+
+from qwen_operator.facts import Engine, Outside, read_pod
+from qwen_operator.status.pods import trouble
+from qwen_operator.status.reasons import Reason
+
+STARTED = "2026-01-01T00:01:00Z"
+
+
+def pod(ready: str, turned: str) -> dict[str, Any]:
+    running = {"name": "triton", "state": {"running": {"startedAt": STARTED}}}
+    return {
+        "metadata": {"name": "p", "uid": "u"},
+        "spec": {"nodeName": "node-7"},
+        "status": {
+            "phase": "Running",
+            "conditions": [
+                {"type": "PodScheduled", "status": "True"},
+                {"type": "Ready", "status": ready, "lastTransitionTime": turned},
+            ],
+            "containerStatuses": [running],
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("ready", "turned", "lost"),
+    [
+        ("False", "2026-01-01T00:00:30Z", False),
+        ("False", "2026-01-01T00:02:00Z", True),
+        ("True", "2026-01-01T00:02:00Z", False),
+    ],
+)
+def test_readiness_is_lost_only_after_the_running_container_had_it(
+    ready: str, turned: str, *, lost: bool
+) -> None:
+    assert read_pod(pod(ready, turned), Outside()).lost is lost
+
+
+def test_a_live_engine_that_kubernetes_stopped_calling_ready_names_its_node() -> None:
+    found = trouble(read_pod(pod("False", "2026-01-01T00:02:00Z"), Outside(Engine.UP)))
+    assert found is not None
+    assert found.reason is Reason.ProbeFailing
+    assert "node-7" in found.message
+
+
+def test_an_engine_that_is_up_a_moment_before_kubelet_says_so_is_still_loading() -> None:
+    found = trouble(read_pod(pod("False", "2026-01-01T00:00:30Z"), Outside(Engine.UP)))
+    assert found is not None
+    assert found.reason is Reason.ModelLoading
