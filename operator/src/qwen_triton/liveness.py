@@ -22,6 +22,7 @@ class Phase(StrEnum):
     IMPORTING = "importing"
     LOADING = "loading"
     WARMING = "warming"
+    OPENING = "opening"
     SERVING = "serving"
     DRAINING = "draining"
     FAILED = "failed"
@@ -60,7 +61,7 @@ def verdict(pulse: Pulse, now: float) -> Verdict:
             return Verdict(alive=False, status="dead", reason=pulse.reason)
         case Phase.DRAINING:
             return Verdict(alive=False, status="draining", reason="the server is shutting down")
-        case Phase.STARTING | Phase.IMPORTING | Phase.LOADING | Phase.WARMING:
+        case Phase.STARTING | Phase.IMPORTING | Phase.LOADING | Phase.WARMING | Phase.OPENING:
             return Verdict(alive=False, status="loading")
         case Phase.SERVING:
             return _serving(pulse, now)

@@ -24,6 +24,7 @@ from qwen_triton.openai_door import OpenAIDoor
 from qwen_triton.refusals import BadRequest, Unavailable
 from qwen_triton.requests import read_question
 from qwen_triton.streams import Outbox, Stream
+from qwen_triton.takeover import TAKEOVER_SECONDS, is_listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,9 +88,10 @@ class Serving:
         self._reporter = Reporter(
             self.liveness, self._series, _vllm_families, self._engine.dialect.VERSION
         )
-        self.liveness.enter(Phase.SERVING)
+        self.liveness.enter(Phase.OPENING)
         self._reporter.report()
         self._reporter.start()
+        threading.Thread(target=self._await_takeover, name="takeover", daemon=True).start()
 
     def _open_door(self) -> None:
         """The OpenAI door is a second one: without it the model is served all the same."""
@@ -99,6 +101,7 @@ class Serving:
 
     def accept(self, requests: Sequence[object]) -> None:
         """Take requests; returns before any is answered."""
+        self._taken_over()
         for request in requests:
             stream = Stream(wire.ResponseSender(request))
             self._outbox.open(stream)
@@ -129,6 +132,23 @@ class Serving:
         self._engine.stop(_ENGINE_STOP_SECONDS)
         self._series.close()
         self._health.close()
+
+    def _taken_over(self) -> None:
+        if self.liveness.pulse.phase is Phase.OPENING:
+            self.liveness.enter(Phase.SERVING)
+
+    def _await_takeover(self) -> None:
+        """Alive is a model that can be reached: wait for the server's ports."""
+        server, deadline = os.getppid(), time.monotonic() + TAKEOVER_SECONDS
+        while not is_listening(server):
+            if self.liveness.pulse.phase is not Phase.OPENING:
+                return
+            if time.monotonic() > deadline:
+                report(Failure(Reason.MODEL_LOAD_FAILED, "the server did not take the model"))
+                # The server waits for this process to end, so finalize will not be called.
+                os._exit(1)
+            time.sleep(0.2)
+        self._taken_over()
 
     def _begin(self, stream: Stream, question: Question) -> None:
         loop, answering = self._engine.loop, self._answering

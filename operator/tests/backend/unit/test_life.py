@@ -16,6 +16,7 @@ from qwen_triton.engine import is_process_alive
 from qwen_triton.health import HealthServer, listen
 from qwen_triton.liveness import Liveness, Phase, Pulse, verdict
 from qwen_triton.settings import BadSettings
+from qwen_triton.takeover import is_listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,9 @@ def test_a_serving_model_with_a_fresh_beat_is_alive() -> None:
     assert verdict(SERVING, 101.0).alive
 
 
-@pytest.mark.parametrize("phase", [Phase.STARTING, Phase.IMPORTING, Phase.LOADING, Phase.WARMING])
+@pytest.mark.parametrize(
+    "phase", [Phase.STARTING, Phase.IMPORTING, Phase.LOADING, Phase.WARMING, Phase.OPENING]
+)
 def test_a_model_that_is_not_loaded_yet_is_not_alive(phase: Phase) -> None:
     found = verdict(replace(SERVING, phase=phase), 100.0)
     assert (found.alive, found.status) == (False, "loading")
@@ -134,3 +137,25 @@ def test_a_name_with_brackets_does_not_hide_the_state(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "stat").write_text("7 (a) Z (b) S 1 1")
     assert is_process_alive(7, proc=tmp_path)
+
+
+def test_a_process_that_listens_is_told_from_one_that_only_has_connections() -> None:
+    program = (
+        "import socket, sys\n"
+        "made = socket.socket()\n"
+        "made.bind(('127.0.0.1', 0))\n"
+        "print(flush=True); input()\n"
+        "made.listen()\n"
+        "print(flush=True); input()\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert not is_listening(child.pid)
+        child.stdin.write(b"\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        assert is_listening(child.pid)
+        child.kill()
