@@ -37,7 +37,8 @@ e2e: ## tests on the real parts: API server, kubelet, Triton, vLLM (root)
 	$(BIN)/python -m images build operator triton-cpu
 	$(PYTEST) images e2e/cluster -m "images or cluster"
 	$(BIN)/python -m e2e.cluster up --gpus 2
-	$(PYTEST) operator/tests/integration e2e/suites
+	$(PYTEST) e2e/suites
+	$(PYTEST) operator/tests/integration
 	$(PYTEST) operator/tests/backend/real
 	$(BIN)/python -m e2e.cluster down
 

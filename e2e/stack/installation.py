@@ -56,3 +56,9 @@ def install_chart(images: Images) -> None:
         timeout=150,
     )
     kubectl("wait", "--for=condition=Established", "crd/qwendeployments.qwen-operator.dev")
+
+
+def uninstall_chart() -> None:
+    """Remove the release; the definition and every QwenDeployment stay."""
+    run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", timeout=90)
+    kubectl("get", "crd/qwendeployments.qwen-operator.dev")

@@ -11,6 +11,7 @@ from e2e.stack.installation import (
     install_chart,
     load_images,
     start_cluster,
+    uninstall_chart,
 )
 from e2e.stack.models import GPUS, NAMESPACE, Model, document
 from e2e.stack.weights import offer_weights
@@ -41,6 +42,7 @@ def installed(images: Images) -> Iterator[Images]:
     yield images
     kubectl("delete", "namespace", NAMESPACE, "--wait=true", timeout=120)
     kubectl("delete", "pv", f"{NAMESPACE}-tiny-qwen-weights")
+    uninstall_chart()
 
 
 @pytest.fixture(scope="session")
