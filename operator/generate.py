@@ -72,8 +72,7 @@ def _api_reference() -> str:
     for part in ("spec", "status"):
         lines += ["", f"## {part}", "", "| field | type | bounds | meaning |", "|---|---|---|---|"]
         lines += [
-            f"| `{path}` | {_kind_of(field)} | {_bounds(field)} |"
-            f" {field.get('description', '')} |"
+            f"| `{path}` | {_kind_of(field)} | {_bounds(field)} | {field.get('description', '')} |"
             for path, field in fields(schema[part], part)
         ]
     lines += ["", "## Rules across fields", ""]

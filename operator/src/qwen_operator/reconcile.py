@@ -17,7 +17,7 @@ from qwen_operator.cluster.protocol import (
     Json,
 )
 from qwen_operator.desired.children import Desired, desired, with_applied_hash
-from qwen_operator.desired.drift import holds
+from qwen_operator.desired.drift import holds, reclaimed
 from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Refused, Unreachable
 from qwen_operator.facts import Engine, Facts, Outside, is_ready, read_facts
 from qwen_operator.naming import Key
@@ -116,6 +116,8 @@ class Reconciler:
                 if holds(known, manifest):
                     continue
                 log.info("%s: %s %s differs, applying", resource.key, *_place(plain))
+                if (change := reclaimed(known, manifest)) is not None:
+                    await self._cluster.merge(manifest, change)
             self._store.put(await self._cluster.apply(manifest))
 
     async def _unseen(self, manifest: Json) -> Json | None:

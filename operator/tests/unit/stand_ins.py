@@ -6,7 +6,7 @@ from typing import Any
 
 from qwen_operator import naming
 from qwen_operator.cluster.protocol import QWEN, Kind
-from qwen_operator.errors import Gone, OperatorError
+from qwen_operator.errors import Gone, OperatorError, Refused
 from qwen_operator.triton.metrics import Reading
 
 Json = dict[str, Any]
@@ -41,6 +41,15 @@ def _merged(under: Any, over: Any) -> Any:
         return copy.deepcopy(over)
     both = {key: _merged(under.get(key), value) for key, value in over.items()}
     return {**copy.deepcopy(under), **both}
+
+
+def renumbered(known: Json, applied: Json) -> bool:
+    """Whether server-side apply, which tells ports apart by number, would double a name."""
+    ours, theirs = (
+        {each["name"]: each["port"] for each in body.get("spec", {}).get("ports") or ()}
+        for body in (applied, known)
+    )
+    return any(ours.get(name, port) != port for name, port in theirs.items())
 
 
 _DEFAULTS: Mapping[str, Json] = {
@@ -107,6 +116,8 @@ class InMemoryCluster:
         place = (manifest["kind"], metadata["namespace"], metadata["name"])
         self._called("apply", manifest["kind"], metadata["name"])
         known = self._objects.get(place)
+        if known is not None and renumbered(known, manifest):
+            raise Refused("422: Service is invalid: duplicate value of spec.ports name")
         kept = {} if known is None else {"status": known.get("status", {})}
         given = {key: known["metadata"][key] for key in ("uid", "resourceVersion")} if known else {}
         wanted = _merged(_DEFAULTS.get(manifest["kind"], {}), manifest)
@@ -126,6 +137,16 @@ class InMemoryCluster:
             return copy.deepcopy(known)
         return copy.deepcopy(self.put({**known, "status": copy.deepcopy(manifest["status"])}))
 
+    async def merge(self, manifest: Json, change: Json) -> Json:
+        """See `protocol.Cluster`."""
+        metadata = manifest["metadata"]
+        place = (manifest["kind"], metadata["namespace"], metadata["name"])
+        self._called("merge", manifest["kind"], metadata["name"])
+        known = self._objects.get(place)
+        if known is None or change["metadata"]["uid"] != known["metadata"]["uid"]:
+            raise Gone(f"{metadata['name']} is not there")
+        return copy.deepcopy(self.put(_merged(known, change)))
+
     async def delete(self, kind: Kind, manifest: Json) -> None:
         """See `protocol.Cluster`."""
         metadata = manifest["metadata"]
@@ -142,8 +163,11 @@ class InMemoryCluster:
             raise Gone(f"{kind.kind} {name} is not there")
         return self.one(kind, name, namespace)
 
-    async def list(self, kind: Kind, namespace: str | None, selector: str = "") -> Bodies:
-        """See `protocol.Cluster`."""
+    async def list(
+        self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
+    ) -> Bodies:
+        """See `protocol.Cluster`; it knows no field selectors."""
+        assert not fields
         self._called("list", kind.kind, namespace or "")
         label, _, value = selector.partition("=")
         return [

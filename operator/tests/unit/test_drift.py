@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qwen_operator.api.resource import read_resource
 from qwen_operator.desired.children import desired
-from qwen_operator.desired.drift import holds
+from qwen_operator.desired.drift import holds, reclaimed
 from qwen_operator.settings import Settings
 from tests.unit.stand_ins import BACKEND, Json, resource_body
 
@@ -144,3 +144,23 @@ def test_an_amount_that_the_server_writes_in_another_unit_is_no_drift(
 
 def test_only_amounts_are_compared_by_amount() -> None:
     assert not holds({"labels": {"size": "1"}}, {"labels": {"size": "1000m"}})
+
+
+PORTS = [{"name": "http", "port": 8000}, {"name": "grpc", "port": 8001}]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "needed"),
+    [
+        (PORTS, False),
+        ([], False),
+        ([*PORTS, {"name": "extra", "port": 1}], False),
+        ([{"name": "http", "port": 9000}, PORTS[1]], True),
+        ([*PORTS, {"port": 1}], False),
+    ],
+)
+def test_renumbered_ports_are_taken_back_as_a_whole(theirs: list[Json], *, needed: bool) -> None:
+    live = {"metadata": {"uid": "u"}, "spec": {"ports": theirs}}
+    change = {"metadata": {"uid": "u"}, "spec": {"ports": PORTS}} if needed else None
+    assert reclaimed(live, {"spec": {"ports": PORTS}}) == change
+    assert reclaimed(live, {"data": {}}) is None

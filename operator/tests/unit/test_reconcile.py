@@ -207,7 +207,7 @@ async def test_a_hand_edited_port_is_restored(bench: Bench) -> None:
     bench.add(broken)
     bench.cluster.calls.clear()
     await bench.once()
-    assert bench.cluster.calls == [("apply", "Service", "qwen")]
+    assert bench.cluster.calls == [("merge", "Service", "qwen"), ("apply", "Service", "qwen")]
     assert bench.cluster.one(SERVICE, "qwen")["spec"] == service["spec"]
 
 

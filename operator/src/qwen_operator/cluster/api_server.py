@@ -16,6 +16,7 @@ from qwen_operator.naming import FIELD_MANAGER
 _PAGE = 500
 _TIMEOUT_SECONDS = 30
 _CONNECTIONS = 64
+_APPLY: Json = {"content_type": "application/apply-patch+yaml", "force_conflicts": True}
 _RETRIED = {408, 429, 500, 502, 503, 504}
 _UNAUTHORIZED, _NOT_FOUND, _CONFLICT, _GONE = 401, 404, 409, 410
 
@@ -83,7 +84,7 @@ class ApiServer:
             ),
         )
 
-    async def _patch(self, manifest: Json, subresource: str) -> Json:
+    async def _patch(self, manifest: Json, subresource: str, **how: object) -> Json:
         kind = BY_KIND[manifest["kind"]]
         metadata = manifest["metadata"]
         path = self._resource(kind).path(name=metadata["name"], namespace=metadata["namespace"])
@@ -91,19 +92,22 @@ class ApiServer:
             f"apply {kind.kind} {metadata['namespace']}/{metadata['name']}{subresource}",
             "patch",
             path + subresource,
-            body=manifest,
-            content_type="application/apply-patch+yaml",
             field_manager=FIELD_MANAGER,
-            force_conflicts=True,
+            **how,
         )
 
     async def apply(self, manifest: Json) -> Json:
         """See `protocol.Cluster`."""
-        return await self._patch(manifest, "")
+        return await self._patch(manifest, "", body=manifest, **_APPLY)
 
     async def apply_status(self, manifest: Json) -> Json:
         """See `protocol.Cluster`."""
-        return await self._patch(manifest, "/status")
+        return await self._patch(manifest, "/status", body=manifest, **_APPLY)
+
+    async def merge(self, manifest: Json, change: Json) -> Json:
+        """See `protocol.Cluster`."""
+        kind = "application/merge-patch+json"
+        return await self._patch(manifest, "", body=change, content_type=kind)
 
     async def create(self, manifest: Json) -> Json:
         """See `protocol.Cluster`."""

@@ -67,6 +67,10 @@ class Cluster(Protocol):
         """Server-side apply the status of a QwenDeployment; return the object."""
         ...
 
+    async def merge(self, manifest: Json, change: Json) -> Json:
+        """Merge a change into an object of ours, lists as a whole; return it as it then stands."""
+        ...
+
     async def delete(self, kind: Kind, manifest: Json) -> None:
         """Delete exactly this object (by uid), its dependents in the background."""
         ...

@@ -78,3 +78,17 @@ def holds(live: Any, wanted: Any) -> bool:  # noqa: ANN401 - any JSON value
     if isinstance(wanted, list):
         return _list_holds(live, wanted)
     return bool(live == wanted)
+
+
+def reclaimed(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The merge patch by which a Service gets back ports that somebody renumbered, if needed.
+
+    Server-side apply tells ports apart by number: an edited one would stay beside ours under the
+    same name, and the API server refuses two ports of one name.
+    """
+    ports = wanted.get("spec", {}).get("ports") or ()
+    ours = {each["name"]: each["port"] for each in ports}
+    theirs = live.get("spec", {}).get("ports") or ()
+    if all(ours.get(each.get("name"), each["port"]) == each["port"] for each in theirs):
+        return None
+    return {"metadata": {"uid": live["metadata"]["uid"]}, "spec": {"ports": list(ports)}}
