@@ -1,0 +1,92 @@
+"""The operator as a real process, started and stopped by tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.integration.api import eventually
+
+SOURCE = Path(__file__).parents[2] / "src"
+START_SECONDS = 30.0
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+class OperatorProcess:
+    """`python -m qwen_operator` for one namespace, its output in a file."""
+
+    def __init__(self, kubeconfig: Path, namespace: str, folder: Path, **settings: str) -> None:
+        self.port = free_port()
+        self._output = folder / f"operator-{self.port}.log"
+        given = {
+            "WATCH_NAMESPACES": namespace,
+            "PORT": str(self.port),
+            "SCRAPE_INTERVAL_SECONDS": "1",
+            "SCRAPE_TIMEOUT_SECONDS": "1",
+            **settings,
+        }
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "KUBECONFIG": str(kubeconfig),
+            "PYTHONPATH": str(SOURCE),
+            **{f"QWEN_OPERATOR_{name}": value for name, value in given.items()},
+        }
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "qwen_operator"],
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def log(self) -> str:
+        """All that it has said."""
+        return self._output.read_text(encoding="utf-8")
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Status and text of one of its own endpoints; 0 while nobody answers."""
+        try:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/{path}", timeout=5
+            ) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read().decode()
+        except OSError:
+            return 0, ""
+
+    def wait_until_ready(self) -> "OperatorProcess":
+        """Wait for its first listing."""
+
+        def ready() -> bool:
+            assert self.process.poll() is None, self.log
+            return self.page("readyz")[0] == http_ok
+
+        http_ok = 200
+        eventually("the operator is ready", ready, START_SECONDS)
+        return self
+
+    def stop(self, seconds: float = 5.0) -> int:
+        """SIGTERM; its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        """Make sure that it is gone."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
