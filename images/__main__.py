@@ -96,8 +96,8 @@ def _prune() -> None:
             locks.enter_context(_alone(name))
         for name in _ours():
             if name not in current:
-                buildah.remove(name)
-                print(f"removed {name}")
+                removed = buildah.remove(name)
+                print(f"removed {name}" if removed else f"kept {name}: a container uses it")
 
 
 def main(arguments: list[str]) -> int:

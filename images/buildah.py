@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections import deque
@@ -67,7 +68,9 @@ def _follow(command: list[str], what: str, environment: Mapping[str, str]) -> No
 
 
 def exists(reference: str) -> bool:
-    """Whether an image is in the storage."""
+    """Whether an image is in the storage; nothing is where buildah itself is missing."""
+    if shutil.which("buildah") is None:
+        return False
     command = ["buildah", "inspect", "--type", "image", "--format", "{{.FromImageID}}", reference]
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
@@ -109,6 +112,12 @@ def references() -> list[str]:
     return sorted(name for image in images for name in image.get("names") or [])
 
 
-def remove(reference: str) -> None:
-    """Remove a name, and the layers that nothing else uses."""
-    _ask("rmi", reference)
+def remove(reference: str) -> bool:
+    """Remove a name and the layers that nothing else uses; False while a container uses it."""
+    try:
+        _ask("rmi", reference)
+    except ImagesError as error:
+        if "in use" in str(error) or "used by" in str(error):
+            return False
+        raise
+    return True

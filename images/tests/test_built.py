@@ -190,7 +190,7 @@ def test_the_model_pod_imports_vllm_for_cpu(image: str, run: Run) -> None:
 def test_tritonserver_loads_a_python_model_with_no_option_but_its_own(image: str, run: Run) -> None:
     only(image, "triton-cpu")
     files = {"config.pbtxt": ECHO_CONFIG, "1/model.py": ECHO_MODEL}
-    write = "; ".join(
+    write = "".join(
         f"mkdir -p /tmp/models/echo/1; cat > /tmp/models/echo/{name} <<'END'\n{text}\nEND\n"
         for name, text in files.items()
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from images import host
+from images import buildah, host
 from images.__main__ import main
 from images.client_settings import mounted_settings, write_settings
 from images.errors import ImagesError
@@ -69,3 +69,24 @@ def test_an_unknown_image_is_refused_with_the_names_there_are(
         main(["build", "tritn-cpu"])
     assert stopped.value.code == 2
     assert "operator, triton-cpu" in capsys.readouterr().err
+
+
+def test_a_machine_without_buildah_has_no_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not buildah.exists("localhost/qwen-operator:x")
+
+
+def test_a_build_that_fails_shows_its_last_words_and_ends_with_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stand_in = tmp_path / "buildah"
+    stand_in.write_text(
+        "#!/bin/sh\n[ $1 = build ] && echo 'STEP 1/1: FROM x' && echo no route\nexit 9\n"
+    )
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(ImagesError, match=r"ended with 9(.|\n)*no route"):
+        buildah.build("Containerfile", "localhost/x:1", {}, context=tmp_path, keep_layers=True)
+    assert "STEP 1/1: FROM x" in capsys.readouterr().err
