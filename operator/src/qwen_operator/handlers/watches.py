@@ -22,7 +22,8 @@ Deliver = Callable[[str | None, dict[str, Any]], None]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _STEADY_SECONDS = 60.0
-_JOIN_SECONDS = 5.0
+# A watch that is cut off loses nothing; told to stop while it starts, kopf retries for long.
+_JOIN_SECONDS = 2.0
 
 
 def _registry(deliver: Deliver) -> kopf.OperatorRegistry:
