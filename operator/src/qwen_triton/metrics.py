@@ -113,9 +113,8 @@ class Reporter:
         self._thread.start()
 
     def stop(self) -> None:
-        """Report a last time that nothing runs here any more."""
+        """Report no more; a report that is under way is not waited for."""
         self._stop.set()
-        self._thread.join()
 
     def report(self) -> None:
         """Bring every series up to date once."""

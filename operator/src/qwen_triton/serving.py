@@ -24,7 +24,7 @@ from qwen_triton.openai_door import OpenAIDoor
 from qwen_triton.refusals import BadRequest, Unavailable
 from qwen_triton.requests import read_question
 from qwen_triton.streams import Outbox, Stream
-from qwen_triton.takeover import TAKEOVER_SECONDS, is_listening
+from qwen_triton.takeover import NOT_TAKEN, TAKEOVER_SECONDS, end_server, is_listening
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -115,8 +115,15 @@ class Serving:
             self._begin(stream, question)
 
     def stop(self) -> None:
-        """Let running streams finish, within bounds, then end everything."""
+        """Let running streams finish, within bounds, then end everything.
+
+        Only responses reach the server from here on: it answers no other call any more, and one
+        that waits for an answer would wait with the interpreter's lock.
+        """
         self._draining = True
+        if self._reporter is not None:
+            self._reporter.stop()
+        self._outbox.stop_checks()
         self.liveness.enter(Phase.DRAINING)
         deadline = time.monotonic() + self.settings.drain_seconds
         closing = self._engine.submit(self._door.close())
@@ -125,12 +132,8 @@ class Serving:
             stream.stop(Unavailable("the server is shutting down"))
         self._wait_for_streams(_FLUSH_SECONDS)
         wait([closing], timeout=max(_FLUSH_SECONDS, deadline - time.monotonic()))
-        if self._reporter is not None:
-            self._reporter.stop()
-            self._reporter.report()
         self._outbox.close()
         self._engine.stop(_ENGINE_STOP_SECONDS)
-        self._series.close()
         self._health.close()
 
     def _taken_over(self) -> None:
@@ -144,9 +147,9 @@ class Serving:
             if self.liveness.pulse.phase is not Phase.OPENING:
                 return
             if time.monotonic() > deadline:
-                report(Failure(Reason.MODEL_LOAD_FAILED, "the server did not take the model"))
-                # The server waits for this process to end, so finalize will not be called.
-                os._exit(1)
+                failure = Failure(Reason.MODEL_LOAD_FAILED, NOT_TAKEN)
+                failures.write_termination_message(failure, TERMINATION_LOG)
+                end_server(server, NOT_TAKEN)
             time.sleep(0.2)
         self._taken_over()
 

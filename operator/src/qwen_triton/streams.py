@@ -120,6 +120,7 @@ class Outbox:
         self._queue: queue.SimpleQueue[Stream | None] = queue.SimpleQueue()
         self._open: set[Stream] = set()
         self._checks: deque[Stream] = deque()
+        self._watching = True
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     @property
@@ -144,6 +145,10 @@ class Outbox:
         if stream.put(chunk, refusal):
             self._queue.put(stream)
 
+    def stop_checks(self) -> None:
+        """Ask no more whether clients are still there."""
+        self._watching = False
+
     def close(self) -> None:
         """Send what is queued, then stop."""
         self._queue.put(None)
@@ -162,7 +167,7 @@ class Outbox:
             self._check_one()
 
     def _until_next_check(self) -> float:
-        if not self._checks:
+        if not self._watching or not self._checks:
             return CANCEL_CHECK_SECONDS
         return max(0.0, self._checks[0].due - time.monotonic())
 
@@ -178,7 +183,7 @@ class Outbox:
 
     def _check_one(self) -> None:
         """At most one check between two responses, so that checks never hold up the tokens."""
-        if not self._checks or self._checks[0].due > time.monotonic():
+        if not self._watching or not self._checks or self._checks[0].due > time.monotonic():
             return
         stream = self._checks.popleft()
         if stream.closed:

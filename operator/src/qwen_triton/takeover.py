@@ -7,11 +7,22 @@ to end, with no port open, while the model here is loaded and well.
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import sys
+import time
 from pathlib import Path
+from typing import NoReturn
 
 # From the return of `initialize` to an open port: normally a second.
-TAKEOVER_SECONDS = 60.0
+TAKEOVER_SECONDS = 30.0
+
+NOT_TAKEN = (
+    "Triton lost sight of this process while the model loaded and did not take it; the node is"
+    " short of CPU"
+)
+_LAST_SECONDS = 2.0
 
 _LISTENING = "0A"
 _STATE, _INODE = 3, 9
@@ -42,3 +53,20 @@ def _sockets(folder: Path) -> set[str]:
         if match := re.fullmatch(r"socket:\[(\d+)\]", target):
             found.add(match[1])
     return found
+
+
+def end_server(pid: int, words: str) -> NoReturn:
+    """End a server that waits for ever, so that kubelet starts another.
+
+    Not through Triton's log: its thread would wait for this process's answer, and the server for
+    the thread. While it loads it has no handler for SIGTERM yet, so the signal ends it at once.
+    """
+    sys.stderr.write(f"{words}\n")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.kill(pid, number)
+        except OSError:
+            break
+        time.sleep(_LAST_SECONDS)
+    # Where the server is PID 1 no signal reaches it: the end of this process does.
+    os._exit(1)

@@ -112,11 +112,6 @@ class Series:
             self._series[key].increment(value - (before or 0.0))
         self._values[key] = value
 
-    def close(self) -> None:
-        """Let go of the series before the families that own them."""
-        self._series.clear()
-        self._families.clear()
-
 
 def log(line: str) -> None:
     """One line in Triton's log: for what happens once, never for every token."""
