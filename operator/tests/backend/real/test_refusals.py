@@ -61,9 +61,10 @@ def test_bytes_that_are_no_utf8_are_an_invalid_argument(triton: Triton) -> None:
     stream = GrpcStream(triton.grpc_port)
     stream.ask(prompt=b"river \xff\xfe")
     assert stream.ended.wait(10)
+    errors = list(stream.errors)
     stream.close()
-    assert len(stream.errors) == 1
-    assert "prompt: not UTF-8" in stream.errors[0]
+    assert len(errors) == 1
+    assert "prompt: not UTF-8" in errors[0]
 
 
 def test_a_mistake_beside_it_does_not_disturb_a_stream(triton: Triton) -> None:

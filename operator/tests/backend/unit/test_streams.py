@@ -8,7 +8,7 @@ import pytest
 from qwen_triton.chunks import Chunk, Part
 from qwen_triton.refusals import BadRequest, Refusal, Unavailable
 from qwen_triton.requests import Question, Wants
-from qwen_triton.streams import Outbox, Stream
+from qwen_triton.streams import CANCEL_CHECK_SECONDS, Outbox, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,6 +159,19 @@ def test_a_client_who_left_is_noticed_while_nothing_is_sent(
     sender.cancelled = True
     assert stopped.wait(2)
     assert str(stream.stopped_because) == "cancelled by the client"
+
+
+def test_nobody_is_asked_for_any_more_when_checks_have_stopped(
+    outbox: Outbox, stream: Stream, sender: Recorder
+) -> None:
+    asked = threading.Event()
+    sender.is_cancelled = lambda: bool(asked.set())  # type: ignore[method-assign]
+    assert asked.wait(2)
+    outbox.stop_checks()
+    outbox.put(stream, chunk("a"))
+    assert sender.sending.wait(2)
+    asked.clear()
+    assert not asked.wait(3 * CANCEL_CHECK_SECONDS)
 
 
 def test_a_response_that_cannot_be_sent_stops_that_stream_alone(

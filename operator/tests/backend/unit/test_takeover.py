@@ -18,8 +18,10 @@ ENDING = (
     [
         ("import time; print(flush=True); time.sleep(60)", signal.SIGTERM),
         (
-            "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-            " print(flush=True); time.sleep(60)",
+            (
+                "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+                " print(flush=True); time.sleep(60)"
+            ),
             signal.SIGKILL,
         ),
     ],
