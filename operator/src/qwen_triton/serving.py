@@ -117,8 +117,8 @@ class Serving:
     def stop(self) -> None:
         """Let running streams finish, within bounds, then end everything.
 
-        Only responses reach the server from here on: it answers no other call any more, and one
-        that waits for an answer would wait with the interpreter's lock.
+        Only responses are sent from here on: a call to a server that is about to go could wait for
+        its answer for ever, and with the interpreter's lock.
         """
         self._draining = True
         if self._reporter is not None:
