@@ -188,9 +188,8 @@ async def test_a_slow_pod_is_given_up_in_time(when: str) -> None:
 
 
 async def test_a_compressed_body_is_not_unpacked() -> None:
-    bomb = gzip.compress(PAGE.encode() + b"#" * 10_000_000)
     headers = {"Content-Encoding": "gzip"}
-    async with pod(answering(body=bomb, headers=headers)) as scraper:
+    async with pod(answering(body=gzip.compress(PAGE.encode()), headers=headers)) as scraper:
         assert await scraper.read("127.0.0.1") is None
 
 

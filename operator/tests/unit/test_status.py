@@ -116,6 +116,14 @@ def test_transition_times_move_only_with_the_status(one: Seen, other: Seen) -> N
         assert after["observedGeneration"] == 2
 
 
+def test_pods_of_an_older_configuration_answer_but_do_not_make_it_ready() -> None:
+    old = PodFacts(name="a", uid="u", config_hash="old", ready=True, engine=Engine.UP)
+    found = by_type(Seen(Facts((old,)), 1, "new"))
+    assert found["Ready"]["status"] == "False"
+    assert found["Available"]["status"] == "True"
+    assert "older" in found["Ready"]["message"]
+
+
 def test_an_obstacle_is_said_first() -> None:
     pod = PodFacts(name="a", uid="u", config_hash="new", ready=True, engine=Engine.UP)
     what = Seen(Facts((pod,)), 1, "new", obstacle=Trouble(Reason.NameTaken, "taken"))
