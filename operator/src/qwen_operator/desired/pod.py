@@ -12,8 +12,9 @@ Json = dict[str, Any]
 MODELS = "/models"
 CACHE = "/cache"
 USER = 65532
-# Between SIGTERM and SIGKILL, beyond what running answers may take.
-_GRACE_SECONDS = 15
+# The backend ends within Triton's exit timeout, Triton within the pod's grace period; each may need
+# this much beyond what running answers may take.
+_ENDING_SECONDS = 15
 _PROBE_SECONDS = 5
 
 
@@ -37,7 +38,7 @@ def _arguments(resource: Resource) -> list[str]:
         f"--http-port={naming.HTTP_PORT}",
         f"--grpc-port={naming.GRPC_PORT}",
         f"--metrics-port={naming.METRICS_PORT}",
-        f"--exit-timeout-secs={triton.exit_timeout_seconds}",
+        f"--exit-timeout-secs={triton.exit_timeout_seconds + _ENDING_SECONDS}",
         f"--log-verbose={triton.log_verbose}",
     ]
 
@@ -189,7 +190,7 @@ def pod_template(resource: Resource, settings: Settings, rendered: tuple[Reposit
             # Pause becomes PID 1 and reaps; else the stock image's tritonserver is PID 1 and
             # loses a SIGTERM that comes while the model loads.
             "shareProcessNamespace": True,
-            "terminationGracePeriodSeconds": triton.exit_timeout_seconds + _GRACE_SECONDS,
+            "terminationGracePeriodSeconds": triton.exit_timeout_seconds + 2 * _ENDING_SECONDS,
             "securityContext": {
                 "runAsNonRoot": True,
                 "runAsUser": USER,
