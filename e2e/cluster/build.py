@@ -23,6 +23,7 @@ STAGES = "kwok-stages.yaml"
 STAGE_FOLDERS = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
 FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false")
 VERSION_PACKAGE = "k8s.io/component-base/version"
+HELM = "helm.sh/helm/v3"
 RECORD = "built.json"
 NEEDED_GIB = 15
 REPORT_SECONDS = 20.0
@@ -74,16 +75,28 @@ def linker_flags(version: str) -> str:
     return "-s -w " + " ".join(f"-X {VERSION_PACKAGE}.{name}={v}" for name, v in values.items())
 
 
+def helm_flags(version: str) -> str:
+    """Linker flags that tell helm which Kubernetes `helm template` renders for by itself.
+
+    Built from the module it would say 1.20, which every present chart refuses.
+    """
+    major, minor = version.removeprefix("v").split(".")[:2]
+    package = f"{HELM}/pkg/chartutil"
+    return f"-s -w -X {package}.k8sVersionMajor={major} -X {package}.k8sVersionMinor={minor}"
+
+
 def build_argv(step: Step, output: Path, version: str) -> list[str]:
     """The command of one step; a single program is named, several go into a folder."""
     target = f"{output}/{step.makes[0]}" if len(step.makes) == 1 else f"{output}/"
-    flags = linker_flags(version) if step.module == "kubernetes" else "-s -w"
+    flags = linker_flags(version) if step.module == "kubernetes" else helm_flags(version)
     return ["go", "build", "-v", *FLAGS, "-ldflags", flags, "-o", target, *step.packages]
 
 
 def cache_key(modules: Path = MODULES) -> str:
     """A digest of everything that decides what the binaries are."""
-    digest = hashlib.sha256(repr((FLAGS, STEPS, STAGE_FOLDERS, os.uname().machine)).encode())
+    digest = hashlib.sha256(
+        repr((FLAGS, STEPS, STAGE_FOLDERS, helm_flags("v1.0"), os.uname().machine)).encode()
+    )
     for path in sorted(modules.rglob("*")):
         if path.name in ("go.mod", "go.sum") or path.suffix == ".go":
             content = path.read_bytes()

@@ -136,3 +136,10 @@ def test_a_build_that_fails_leaves_no_cache_and_can_be_repeated(
     assert not build.binaries_folder().exists()
     (go / "fail").unlink()
     assert build.is_complete(build.ensure_binaries(lambda _: None))
+
+
+def test_helm_renders_for_the_cluster_s_version() -> None:
+    _, addons, _ = (build.build_argv(step, Path("/out"), "v1.34.4") for step in build.STEPS)
+    flags = addons[addons.index("-ldflags") + 1]
+    assert "chartutil.k8sVersionMajor=1 " in flags
+    assert flags.endswith("chartutil.k8sVersionMinor=34")
