@@ -85,7 +85,7 @@ def test_the_operator_s_pod_is_restricted() -> None:
 
 def test_a_digest_wins_over_a_tag() -> None:
     digest = "sha256:" + "a" * 64
-    made = render("--set", f"image.repository=r/q,image.tag=1,image.digest={digest}")
+    made = render("--set", f"image.repository=r/q,image.tag=v1,image.digest={digest}")
     image = one(made, "Deployment")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == f"r/q@{digest}"
 

@@ -176,7 +176,9 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[ApiServer]:
             # Reads the token anew every minute: bound tokens are rotated.
             config.load_incluster_config(client_configuration=settings)
         else:
-            await config.load_kube_config(client_configuration=settings)
+            # Named here: the client reads KUBECONFIG once, when it is imported.
+            file = environment.get("KUBECONFIG")
+            await config.load_kube_config(config_file=file, client_configuration=settings)
     except config.ConfigException as problem:
         words = f"no way to the cluster: {problem}; set KUBECONFIG, or run inside a pod"
         raise Unreachable(words) from problem
