@@ -222,8 +222,11 @@ class Reconciler:
             {
                 "apiVersion": naming.API_VERSION,
                 "kind": naming.KIND,
-                # With its uid, so that a re-created resource never gets its predecessor's status.
-                "metadata": {key: metadata[key] for key in ("name", "namespace", "uid")},
+                # With its version, so that a re-created resource never gets its predecessor's
+                # status; the API server does not compare uids here.
+                "metadata": {
+                    key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")
+                },
                 "status": status,
             }
         )

@@ -131,8 +131,9 @@ class InMemoryCluster:
         metadata = manifest["metadata"]
         self._called("apply_status", manifest["kind"], metadata["name"])
         known = self._objects.get((manifest["kind"], metadata["namespace"], metadata["name"]))
-        if known is None or known["metadata"]["uid"] != metadata["uid"]:
-            raise Gone(f"{metadata['name']} is not there")
+        # As a real one: the uid is not looked at.
+        if known is None or known["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            raise Gone(f"{metadata['name']} is not there, or not of that version")
         if known.get("status") == manifest["status"]:
             return copy.deepcopy(known)
         return copy.deepcopy(self.put({**known, "status": copy.deepcopy(manifest["status"])}))
@@ -143,8 +144,9 @@ class InMemoryCluster:
         place = (manifest["kind"], metadata["namespace"], metadata["name"])
         self._called("merge", manifest["kind"], metadata["name"])
         known = self._objects.get(place)
-        if known is None or change["metadata"]["uid"] != known["metadata"]["uid"]:
-            raise Gone(f"{metadata['name']} is not there")
+        seen = change["metadata"].pop("resourceVersion")
+        if known is None or seen != known["metadata"]["resourceVersion"]:
+            raise Gone(f"{metadata['name']} is not there, or not of that version")
         return copy.deepcopy(self.put(_merged(known, change)))
 
     async def delete(self, kind: Kind, manifest: Json) -> None:

@@ -160,7 +160,7 @@ PORTS = [{"name": "http", "port": 8000}, {"name": "grpc", "port": 8001}]
     ],
 )
 def test_renumbered_ports_are_taken_back_as_a_whole(theirs: list[Json], *, needed: bool) -> None:
-    live = {"metadata": {"uid": "u"}, "spec": {"ports": theirs}}
-    change = {"metadata": {"uid": "u"}, "spec": {"ports": PORTS}} if needed else None
+    live = {"metadata": {"resourceVersion": "7"}, "spec": {"ports": theirs}}
+    change = {"metadata": {"resourceVersion": "7"}, "spec": {"ports": PORTS}} if needed else None
     assert reclaimed(live, {"spec": {"ports": PORTS}}) == change
     assert reclaimed(live, {"data": {}}) is None

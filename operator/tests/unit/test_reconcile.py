@@ -285,6 +285,18 @@ async def test_a_status_for_a_resource_that_just_left_is_not_kept(bench: Bench) 
     assert bench.cluster.calls == []
 
 
+async def test_a_status_from_a_stale_view_never_reaches_a_successor(bench: Bench) -> None:
+    bench.add(resource_body())
+    bench.cluster.listener = lambda _event, _body: None
+    bench.cluster.take(QWEN, "qwen")
+    successor = resource_body()
+    successor["metadata"]["uid"] = "successor"
+    bench.cluster.put(successor)
+    with pytest.raises(Gone):
+        await bench.once()
+    assert "status" not in bench.cluster.resource()
+
+
 async def test_ready_follows_kubelet_and_the_heartbeat(bench: Bench) -> None:
     bench.add(resource_body())
     await bench.once()

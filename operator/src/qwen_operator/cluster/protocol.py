@@ -64,7 +64,10 @@ class Cluster(Protocol):
         ...
 
     async def apply_status(self, manifest: Json) -> Json:
-        """Server-side apply the status of a QwenDeployment; return the object."""
+        """Server-side apply the status of a QwenDeployment; return the object.
+
+        Gone where the object is not of the version that metadata.resourceVersion names.
+        """
         ...
 
     async def merge(self, manifest: Json, change: Json) -> Json:

@@ -91,4 +91,5 @@ def reclaimed(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, A
     theirs = live.get("spec", {}).get("ports") or ()
     if all(ours.get(each.get("name"), each["port"]) == each["port"] for each in theirs):
         return None
-    return {"metadata": {"uid": live["metadata"]["uid"]}, "spec": {"ports": list(ports)}}
+    seen = {"resourceVersion": live["metadata"]["resourceVersion"]}
+    return {"metadata": seen, "spec": {"ports": list(ports)}}
