@@ -9,6 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import yaml
+
 from tests.integration.api import eventually
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -20,6 +22,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("", 0))
         return int(probe.getsockname()[1])
+
+
+def redirected(kubeconfig: Path, copy: Path, server: str) -> None:
+    """A kubeconfig that leads elsewhere."""
+    config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+    config["clusters"][0]["cluster"]["server"] = server
+    copy.write_text(yaml.safe_dump(config), encoding="utf-8")
+    copy.chmod(0o600)
 
 
 class OperatorProcess:

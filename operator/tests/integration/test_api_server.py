@@ -1,6 +1,5 @@
 """The operator's own client on a real API server: preconditions, errors and their words."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,13 +14,9 @@ from tests.integration.process import free_port, redirected
 
 
 @pytest.fixture
-async def server(
-    api: Api, kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[ApiServer]:
+async def server(api: Api, kubeconfig: Path) -> AsyncIterator[ApiServer]:
     assert api
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    environment = {k: v for k, v in os.environ.items() if k != "KUBERNETES_SERVICE_HOST"}
-    async with connect(environment) as made:
+    async with connect({"KUBECONFIG": str(kubeconfig)}) as made:
         yield made
 
 
@@ -76,7 +71,7 @@ async def test_a_status_never_reaches_a_recreated_resource(
         await server.apply_status({**manifest, "metadata": {**metadata, "resourceVersion": "1"}})
     version = body["metadata"]["resourceVersion"]
     manifest["metadata"] = {**metadata, "resourceVersion": version}
-    assert (await server.apply_status(manifest))["status"] == {"replicas": 3}
+    assert (await server.apply_status(manifest))["status"]["replicas"] == 3
 
 
 async def test_a_refusal_has_the_servers_words(server: ApiServer, namespace: str) -> None:

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.integration.api import CHILDREN, QWENS, Api, constantly, eventually, resource
-from tests.integration.process import OperatorProcess, free_port
+from tests.integration.process import OperatorProcess, free_port, redirected
 
 
 @pytest.fixture
@@ -95,11 +94,22 @@ def test_what_is_made_or_edited_while_it_is_down_is_caught_up_with(
         again.end()
 
 
-@pytest.mark.usefixtures("process")
-def test_other_namespaces_are_not_touched(api: Api, namespace: str, another: str) -> None:
+def test_other_namespaces_are_not_touched(
+    api: Api, namespace: str, another: str, kubeconfig: Path, tmp_path: Path
+) -> None:
     api.create(QWENS, another, resource("theirs"))
     api.create(QWENS, namespace, resource("ours"))
+    made = OperatorProcess(kubeconfig, namespace, tmp_path).wait_until_ready()
+    try:
+        _only_ours_is_served(api, namespace, another)
+    finally:
+        made.end()
+
+
+def _only_ours_is_served(api: Api, namespace: str, another: str) -> None:
     eventually("our children", lambda: len(api.children(namespace, "ours")) == 3)
+    constantly("the other namespace", lambda: [api.all(each, another) for each in CHILDREN], 2)
+    api.merge(QWENS, another, "theirs", {"spec": {"replicas": 2}})
     constantly("the other namespace", lambda: [api.all(each, another) for each in CHILDREN], 2)
     body = api.one(QWENS, another, "theirs")
     assert body is not None
@@ -151,11 +161,8 @@ def test_without_a_way_to_a_cluster_it_ends_with_status_2_and_words(
 def test_while_the_api_server_is_away_it_keeps_trying_and_says_so(
     kubeconfig: Path, namespace: str, tmp_path: Path
 ) -> None:
-    config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-    config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{free_port()}"
     elsewhere = tmp_path / "kubeconfig"
-    elsewhere.write_text(yaml.safe_dump(config), encoding="utf-8")
-    elsewhere.chmod(0o600)
+    redirected(kubeconfig, elsewhere, f"https://127.0.0.1:{free_port()}")
     made = OperatorProcess(elsewhere, namespace, tmp_path)
     try:
         eventually("a second attempt", lambda: made.log.count("trying again") >= 2, 30)
