@@ -140,9 +140,8 @@ print("imports work")
 """
 
 
-def only(image: str, name: str) -> None:
-    if not image.startswith(RECIPES[name].repository):
-        pytest.skip(f"about {name}")
+of_operator = pytest.mark.parametrize("image", ["operator"], indirect=True, scope="module")
+of_model_pod = pytest.mark.parametrize("image", ["triton-cpu"], indirect=True, scope="module")
 
 
 def test_it_stays_small(image: str, root: Path) -> None:
@@ -168,27 +167,27 @@ def test_nothing_of_the_machine_that_built_it_is_left(root: Path, image: str) ->
     assert not (root / "usr/bin/gcc").exists()
 
 
-def test_the_operator_imports_all_and_finds_the_backends_source(image: str, run: Run) -> None:
-    only(image, "operator")
+@of_operator
+def test_the_operator_imports_all_and_finds_the_backends_source(run: Run) -> None:
     done = run("python3", "-c", OPERATOR_IMPORTS)
     assert done.stdout == "['/opt/operator/qwen_triton']\n", done.stderr
 
 
-def test_the_operator_reaches_the_point_where_it_needs_a_cluster(image: str, run: Run) -> None:
-    only(image, "operator")
+@of_operator
+def test_the_operator_reaches_the_point_where_it_needs_a_cluster(run: Run) -> None:
     done = run()
     assert done.returncode != 0
     assert "KUBECONFIG" in done.stderr, done.stderr
 
 
-def test_the_model_pod_imports_vllm_for_cpu(image: str, run: Run) -> None:
-    only(image, "triton-cpu")
+@of_model_pod
+def test_the_model_pod_imports_vllm_for_cpu(run: Run) -> None:
     done = run("tini", "-s", "--", "python3", "-c", MODEL_POD_IMPORTS)
     assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["imports work"]), done.stderr
 
 
-def test_tritonserver_loads_a_python_model_with_no_option_but_its_own(image: str, run: Run) -> None:
-    only(image, "triton-cpu")
+@of_model_pod
+def test_tritonserver_loads_a_python_model_with_no_option_but_its_own(run: Run) -> None:
     files = {"config.pbtxt": ECHO_CONFIG, "1/model.py": ECHO_MODEL}
     write = "".join(
         f"mkdir -p /tmp/models/echo/1; cat > /tmp/models/echo/{name} <<'END'\n{text}\nEND\n"
