@@ -87,7 +87,9 @@ class Operator:
     def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
         self._settings, self._loop = settings, loop
         self._meters, self._store, self._queue = Meters(), Store(), Queue(loop.time)
-        self._watches = Watches(settings.watch_namespaces, self._deliver)
+        self._watches = Watches(
+            settings.watch_namespaces, self._deliver, self._meters.watch_restarts.inc
+        )
         self._primed = False
 
     def _deliver(self, kind: str | None, body: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ class PodFacts:
     Attributes:
         name: the pod's.
         uid: the pod's.
-        config_hash: rendering that it runs.
+        template_hash: pod template that it was made from.
         ready: kubelet says so.
         scheduled: a node was found.
         unschedulable: the scheduler's words, if none was.
@@ -68,7 +68,7 @@ class PodFacts:
 
     name: str
     uid: str
-    config_hash: str
+    template_hash: str
     ready: bool = False
     scheduled: bool = False
     unschedulable: str | None = None
@@ -92,7 +92,7 @@ class Facts:
     """Everything seen of one resource's children.
 
     Attributes:
-        pods: those of this resource that are not being deleted, by name.
+        pods: those of this resource that are neither over nor being deleted, by name.
         replica_failure: why the ReplicaSet cannot make pods, in the API server's words.
         deployment_seen: the Deployment exists.
     """
@@ -156,7 +156,7 @@ def read_pod(body: Mapping[str, Any], seen: Outside) -> PodFacts:
     return PodFacts(
         name=metadata["name"],
         uid=metadata["uid"],
-        config_hash=metadata.get("annotations", {}).get(naming.CONFIG_HASH_ANNOTATION, ""),
+        template_hash=metadata.get("annotations", {}).get(naming.TEMPLATE_HASH_ANNOTATION, ""),
         ready=is_ready(body),
         scheduled=scheduled.get("status") == "True",
         unschedulable=scheduled.get("message") if scheduled.get("status") == "False" else None,
@@ -171,6 +171,12 @@ def read_pod(body: Mapping[str, Any], seen: Outside) -> PodFacts:
     )
 
 
+def _is_alive(pod: Mapping[str, Any]) -> bool:
+    """Not being deleted, and not over: an evicted pod stays as Failed, and serves nobody."""
+    over = pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
+    return not over and not pod["metadata"].get("deletionTimestamp")
+
+
 def read_facts(
     deployment: Mapping[str, Any] | None,
     pods: Sequence[Mapping[str, Any]],
@@ -183,7 +189,7 @@ def read_facts(
         pods: the resource's, as the API server shows them.
         outside: pod uid → what is known of it from elsewhere.
     """
-    alive = [each for each in pods if not each["metadata"].get("deletionTimestamp")]
+    alive = [each for each in pods if _is_alive(each)]
     failure = _condition(deployment or {}, "ReplicaFailure")
     typed = (read_pod(each, outside.get(each["metadata"]["uid"], Outside())) for each in alive)
     return Facts(

@@ -35,6 +35,9 @@ OWNER_ANNOTATION: Final = f"{GROUP}/resource"
 CONFIG_HASH_ANNOTATION: Final = f"{GROUP}/config-hash"
 """On pods: which rendering of the model repository they run."""
 
+TEMPLATE_HASH_ANNOTATION: Final = f"{GROUP}/template-hash"
+"""On pods: digest of the whole pod template, by which an outdated pod is told from a new one."""
+
 APPLIED_HASH_ANNOTATION: Final = f"{GROUP}/applied-hash"
 """On children: digest of the manifest last applied, so that a removed field is noticed."""
 

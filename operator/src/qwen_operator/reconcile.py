@@ -99,7 +99,7 @@ class Reconciler:
             obstacle = Trouble(Reason.ApplyRefused, str(problem))
             again = problem
         await self._look(key)
-        what = seen(resource, self._facts(key, resource.uid), wanted.config_hash, obstacle)
+        what = seen(resource, self._facts(key, resource.uid), wanted.template_hash, obstacle)
         await self._report(body, what, self._details(resource, wanted))
         if again is not None:
             raise again
@@ -201,7 +201,7 @@ class Reconciler:
         before = body.get("status") or {}
         facts = self._facts(key, body["metadata"]["uid"])
         obstacle = Trouble(Reason.InvalidSpec, words)
-        what = Seen(facts, 0, str(before.get("configHash", "")), obstacle=obstacle)
+        what = Seen(facts, 0, "", obstacle=obstacle)
         kept = ("selector", "configHash", "image", "endpoints")
         await self._report(body, what, {name: before[name] for name in kept if name in before})
 

@@ -4,7 +4,10 @@ from typing import Any
 
 import pytest
 
-from qwen_operator.facts import Engine, Outside, read_pod
+from qwen_operator.api.resource import read_resource
+from qwen_operator.desired.children import desired
+from qwen_operator.facts import Engine, Outside, read_facts, read_pod
+from qwen_operator.settings import Settings
 from qwen_operator.status.pods import trouble
 from qwen_operator.status.reasons import Reason
 
@@ -52,3 +55,32 @@ def test_an_engine_that_is_up_a_moment_before_kubelet_says_so_is_still_loading()
     found = trouble(read_pod(pod("False", "2026-01-01T00:00:30Z"), Outside(Engine.UP)))
     assert found is not None
     assert found.reason is Reason.ModelLoading
+
+
+def test_an_evicted_pod_is_not_counted() -> None:
+    evicted = pod("False", "2026-01-01T00:02:00Z")
+    evicted["status"] = {"phase": "Failed", "reason": "Evicted"}
+    assert read_facts(None, [evicted], {}).pods == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"triton": {"image": "r/other:2"}}, {"resources": {"memory": "9Gi"}}],
+    ids=["image", "memory"],
+)
+def test_pods_of_another_image_or_size_are_outdated_though_their_model_files_are_equal(
+    change: dict[str, Any],
+) -> None:
+    spec = {"model": {"source": "hf://a/b"}}
+    before, after = (
+        desired(
+            read_resource(
+                {"metadata": {"namespace": "n", "name": "q", "uid": "u"}, "spec": {**spec, **more}}
+            ),
+            Settings(),
+            {"model.py": ""},
+        )
+        for more in ({}, change)
+    )
+    assert before.config_hash == after.config_hash
+    assert before.template_hash != after.template_hash

@@ -68,7 +68,7 @@ def _compare(path: Path, made: object, *, update: bool) -> None:
     assert path.read_text(encoding="utf-8") == text
 
 
-def _pod(body: Json, pod: Json, config_hash: str, number: int) -> Json:
+def _pod(body: Json, pod: Json, template_hash: str, number: int) -> Json:
     owner = body["metadata"]
     given = {
         "namespace": owner["namespace"],
@@ -78,7 +78,7 @@ def _pod(body: Json, pod: Json, config_hash: str, number: int) -> Json:
     }
     annotations = {
         naming.OWNER_ANNOTATION: owner["name"],
-        naming.CONFIG_HASH_ANNOTATION: config_hash,
+        naming.TEMPLATE_HASH_ANNOTATION: template_hash,
         **pod["metadata"].get("annotations", {}),
     }
     metadata = {**given, **pod["metadata"], "annotations": annotations}
@@ -96,14 +96,14 @@ READINGS: dict[str, tuple[Reading | None, Reading | None]] = {
 """What :8002 says at first, and again after the patience has run out."""
 
 
-async def _status(body: Json, config_hash: str, observed: Json) -> Any:
+async def _status(body: Json, template_hash: str, observed: Json) -> Any:
     """The status that a pass writes when this is what there is to see."""
     bench = make_bench()
     bench.add(body)
     await bench.once(body["metadata"]["name"])
     bench.pods.readings.clear()
     entries = observed.get("pods") or []
-    pods = [bench.add(_pod(body, each["pod"], config_hash, n)) for n, each in enumerate(entries)]
+    pods = [bench.add(_pod(body, each["pod"], template_hash, n)) for n, each in enumerate(entries)]
     for pod, each in zip(pods, entries, strict=True):
         for reading in READINGS.get(each.get("engine", ""), ()):
             bench.pods.readings[pod["status"]["podIP"]] = reading
@@ -123,13 +123,13 @@ async def test_a_case_gives_its_children_and_its_status(
     update = bool(request.config.getoption("--update-golden"))
     body = _body(case)
     resource = _resource(body)
-    children, config_hash = [], ""
+    children, template_hash = [], ""
     if resource is not None:
         wanted = desired(resource, Settings(), BACKEND)
-        children, config_hash = list(wanted.children), wanted.config_hash
+        children, template_hash = list(wanted.children), wanted.template_hash
     observed = _loaded(case / "observed.yaml") if (case / "observed.yaml").exists() else {}
     _compare(case / "children.yaml", children, update=update)
-    _compare(case / "status.yaml", await _status(body, config_hash, observed), update=update)
+    _compare(case / "status.yaml", await _status(body, template_hash, observed), update=update)
 
 
 def test_the_recipe_case_is_the_example_that_users_apply() -> None:

@@ -31,7 +31,7 @@ PODS = st.builds(
     PodFacts,
     name=st.sampled_from(["a", "b", "c"]),
     uid=st.just("u"),
-    config_hash=st.sampled_from(["new", "old"]),
+    template_hash=st.sampled_from(["new", "old"]),
     ready=st.booleans(),
     scheduled=st.booleans(),
     unschedulable=st.none() | st.sampled_from(["Insufficient nvidia.com/gpu", "taint"]),
@@ -48,7 +48,11 @@ FACTS = st.builds(
     deployment_seen=st.booleans(),
 )
 SEEN = st.builds(
-    Seen, facts=FACTS, wanted=st.integers(0, 4), config_hash=st.just("new"), suspended=st.booleans()
+    Seen,
+    facts=FACTS,
+    wanted=st.integers(0, 4),
+    template_hash=st.just("new"),
+    suspended=st.booleans(),
 )
 
 
@@ -58,7 +62,7 @@ def by_type(what: Seen) -> dict[str, dict[str, str]]:
 
 @given(SEEN)
 def test_ready_means_that_enough_updated_pods_serve(what: Seen) -> None:
-    updated = [pod for pod in what.facts.pods if pod.config_hash == "new" and pod.is_serving]
+    updated = [pod for pod in what.facts.pods if pod.template_hash == "new" and pod.is_serving]
     ready = bool(what.wanted) and len(updated) >= what.wanted
     assert (by_type(what)["Ready"]["status"] == "True") == ready
 
@@ -117,7 +121,7 @@ def test_transition_times_move_only_with_the_status(one: Seen, other: Seen) -> N
 
 
 def test_pods_of_an_older_configuration_answer_but_do_not_make_it_ready() -> None:
-    old = PodFacts(name="a", uid="u", config_hash="old", ready=True, engine=Engine.UP)
+    old = PodFacts(name="a", uid="u", template_hash="old", ready=True, engine=Engine.UP)
     found = by_type(Seen(Facts((old,)), 1, "new"))
     assert found["Ready"]["status"] == "False"
     assert found["Available"]["status"] == "True"
@@ -125,7 +129,7 @@ def test_pods_of_an_older_configuration_answer_but_do_not_make_it_ready() -> Non
 
 
 def test_an_obstacle_is_said_first() -> None:
-    pod = PodFacts(name="a", uid="u", config_hash="new", ready=True, engine=Engine.UP)
+    pod = PodFacts(name="a", uid="u", template_hash="new", ready=True, engine=Engine.UP)
     what = Seen(Facts((pod,)), 1, "new", obstacle=Trouble(Reason.NameTaken, "taken"))
     assert by_type(what)["Ready"] == by_type(what)["Ready"] | {
         "status": "False",
@@ -151,7 +155,7 @@ def test_the_telling_line_of_a_log_is_found(text: str, line: str | None) -> None
 
 @pytest.mark.parametrize("engine", Engine)
 def test_a_pod_that_kubelet_calls_unready_never_serves(engine: Engine) -> None:
-    pod = PodFacts(name="a", uid="u", config_hash="", running=True, scheduled=True, engine=engine)
+    pod = PodFacts(name="a", uid="u", template_hash="", running=True, scheduled=True, engine=engine)
     assert trouble(pod) is not None
 
 

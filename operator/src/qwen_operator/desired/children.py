@@ -20,11 +20,13 @@ class Desired:
     Attributes:
         children: manifests in the order in which they are applied: what pods need comes first.
         config_hash: the rendering of the model repository that pods should run.
+        template_hash: the pod template that pods should be made from.
         image: the image that pods should run.
     """
 
     children: tuple[Json, ...]
     config_hash: str
+    template_hash: str
     image: str
 
 
@@ -107,7 +109,8 @@ def desired(resource: Resource, settings: Settings, backend: Mapping[str, str]) 
     }
     template = pod_template(resource, settings, (rendered, config_map_name))
     children = (config_map, _service(resource), _deployment(resource, template))
-    return Desired(children, rendered.hash, image(resource, settings))
+    template_hash = template["metadata"]["annotations"][naming.TEMPLATE_HASH_ANNOTATION]
+    return Desired(children, rendered.hash, template_hash, image(resource, settings))
 
 
 def with_applied_hash(manifest: Json) -> Json:

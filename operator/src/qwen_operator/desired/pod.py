@@ -176,34 +176,31 @@ def pod_template(resource: Resource, settings: Settings, rendered: tuple[Reposit
         "runtimeClassName": scheduling.runtime_class_name,
         "imagePullSecrets": [{"name": name} for name in triton.image_pull_secrets],
     }
-    return {
-        "metadata": {
-            "labels": labels(resource),
-            "annotations": {
-                naming.OWNER_ANNOTATION: resource.key.name,
-                naming.CONFIG_HASH_ANNOTATION: repository.hash,
-            },
+    spec = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        # Pause becomes PID 1 and reaps; else the stock image's tritonserver is PID 1 and
+        # loses a SIGTERM that comes while the model loads.
+        "shareProcessNamespace": True,
+        "terminationGracePeriodSeconds": triton.exit_timeout_seconds + 2 * _ENDING_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "spec": {
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            # Pause becomes PID 1 and reaps; else the stock image's tritonserver is PID 1 and
-            # loses a SIGTERM that comes while the model loads.
-            "shareProcessNamespace": True,
-            "terminationGracePeriodSeconds": triton.exit_timeout_seconds + 2 * _ENDING_SECONDS,
-            "securityContext": {
-                "runAsNonRoot": True,
-                "runAsUser": USER,
-                "runAsGroup": USER,
-                "fsGroup": USER,
-                "fsGroupChangePolicy": "OnRootMismatch",
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [_container(resource, settings)],
-            "volumes": _volumes(resource, repository, config_map),
-            **{name: value for name, value in optional.items() if value},
-        },
+        "containers": [_container(resource, settings)],
+        "volumes": _volumes(resource, repository, config_map),
+        **{name: value for name, value in optional.items() if value},
     }
+    annotations = {
+        naming.OWNER_ANNOTATION: resource.key.name,
+        naming.CONFIG_HASH_ANNOTATION: repository.hash,
+        naming.TEMPLATE_HASH_ANNOTATION: naming.digest(spec),
+    }
+    return {"metadata": {"labels": labels(resource), "annotations": annotations}, "spec": spec}
 
 
 def selector(resource: Resource) -> dict[str, str]:

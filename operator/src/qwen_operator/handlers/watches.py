@@ -64,12 +64,14 @@ def _settings() -> kopf.OperatorSettings:
 class Watches:
     """kopf in a supervised thread."""
 
-    def __init__(self, namespaces: tuple[str, ...], deliver: Deliver) -> None:
+    def __init__(
+        self, namespaces: tuple[str, ...], deliver: Deliver, on_restart: Callable[[], None]
+    ) -> None:
         self._namespaces = namespaces
         self._deliver = deliver
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="watches", daemon=True)
-        self.restarts = 0
+        self._on_restart = on_restart
 
     def start(self) -> None:
         """Begin to watch."""
@@ -107,6 +109,6 @@ class Watches:
                 steady = runner.get_loop().time() - started > _STEADY_SECONDS
             if self._stop.is_set():
                 return
-            self.restarts += 1
+            self._on_restart()
             pause = _FIRST_PAUSE if steady else min(pause * 2, _LONGEST_PAUSE)
             self._stop.wait(pause)

@@ -15,21 +15,21 @@ class Seen:
     Attributes:
         facts: what was seen of its children.
         wanted: how many pods should serve.
-        config_hash: the rendering that they should run.
+        template_hash: the pod template that they should be made from.
         suspended: spec.suspend.
         obstacle: what kept the operator from applying what it wants, if anything.
     """
 
     facts: Facts
     wanted: int
-    config_hash: str
+    template_hash: str
     suspended: bool = False
     obstacle: Trouble | None = None
 
     @property
     def updated(self) -> tuple[PodFacts, ...]:
         """Pods that run the present configuration."""
-        return tuple(pod for pod in self.facts.pods if pod.config_hash == self.config_hash)
+        return tuple(pod for pod in self.facts.pods if pod.template_hash == self.template_hash)
 
     @property
     def serving(self) -> tuple[PodFacts, ...]:
@@ -38,12 +38,12 @@ class Seen:
 
 
 def seen(
-    resource: Resource, facts: Facts, config_hash: str, obstacle: Trouble | None = None
+    resource: Resource, facts: Facts, template_hash: str, obstacle: Trouble | None = None
 ) -> Seen:
     """What was seen, beside what the resource asks for."""
     spec = resource.spec
     wanted = 0 if spec.suspend else spec.replicas
-    return Seen(facts, wanted, config_hash, suspended=spec.suspend, obstacle=obstacle)
+    return Seen(facts, wanted, template_hash, suspended=spec.suspend, obstacle=obstacle)
 
 
 def _refused_pods(words: str) -> Trouble:
