@@ -25,6 +25,7 @@ check: ## lint, types, layers, drift of generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=operator/src $(BIN)/mypy
+	MYPYPATH=operator/src:operator $(BIN)/mypy operator/tests/unit operator/tests/integration
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python operator/generate.py --check
 
@@ -35,7 +36,8 @@ unit: ## tests that need nothing but Python
 .PHONY: e2e
 e2e: ## tests on the real parts: API server, kubelet, Triton, vLLM (root)
 	$(BIN)/python -m images build operator triton-cpu
-	$(PYTEST) images e2e/cluster -m "images or cluster"
+	$(BIN)/python -m e2e.cluster down
+	$(PYTEST) images charts/tests e2e/cluster -m "images or cluster"
 	$(BIN)/python -m e2e.cluster up --gpus 2
 	$(PYTEST) e2e/suites
 	$(PYTEST) operator/tests/integration
