@@ -21,6 +21,8 @@ PACKAGES = {
     "ip": "iproute2",
     "ss": "iproute2",
     "openssl": "openssl",
+    # Not for the cluster itself: the recipe's clients ask with it.
+    "curl": "curl",
     "buildah": "buildah",
     f"{CNI_PLUGINS}/ptp": "containernetworking-plugins",
 }
