@@ -84,3 +84,22 @@ def test_pods_of_another_image_or_size_are_outdated_though_their_model_files_are
     )
     assert before.config_hash == after.config_hash
     assert before.template_hash != after.template_hash
+
+
+@pytest.mark.parametrize(
+    ("code", "restarts", "reason"),
+    [
+        (0, 1, Reason.StubCrashed),
+        (137, 1, Reason.StubCrashed),
+        (0, 3, Reason.CrashLooping),
+        (1, 1, Reason.ModelLoadFailed),
+    ],
+)
+def test_one_end_is_no_loop(code: int, restarts: int, reason: Reason) -> None:
+    ended = pod("False", "2026-01-01T00:00:30Z")
+    (container,) = ended["status"]["containerStatuses"]
+    container["lastState"] = {"terminated": {"exitCode": code, "reason": "Completed"}}
+    container["restartCount"] = restarts
+    found = trouble(read_pod(ended, Outside()))
+    assert found is not None
+    assert found.reason is reason

@@ -80,8 +80,9 @@ def _ending(end: Termination) -> tuple[Reason, str, str | None]:
         words = f"the container was ended by signal {end.exit_code - _SIGNAL_BASE}"
         return Reason.StubCrashed, words, line
     if end.exit_code:
-        return Reason.CrashLooping, f"the container ended with status {end.exit_code}", line
-    return Reason.CrashLooping, "the container ended by itself", line
+        return Reason.ModelLoadFailed, f"the container ended with status {end.exit_code}", line
+    words = "kubelet stopped the container, most likely since its /health did not answer any more"
+    return Reason.StubCrashed, words, line
 
 
 def _crash(pod: PodFacts) -> Trouble | None:
