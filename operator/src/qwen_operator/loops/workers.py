@@ -26,7 +26,7 @@ async def _attempt(key: Key, one_pass: Pass) -> tuple[str, float | None]:
     except OperatorError as problem:
         log.warning("%s: %s", key, problem)
         return type(problem).__name__.lower(), None
-    except Exception:  # the one place: a defect in one resource's pass must not stop the others
+    except Exception:  # a defect in one pass must not stop the others
         log.exception("%s: the pass failed unexpectedly", key)
         return "defect", None
     return "done", None
