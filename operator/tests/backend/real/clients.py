@@ -13,6 +13,9 @@ import tritonclient.grpc as triton_grpc
 
 MODEL = "tiny-qwen"
 
+# Longer than any test looks at it.
+LONG = json.dumps({"max_tokens": 900, "ignore_eos": True})
+
 
 def ask(url: str, body: object | None = None, timeout: float = 60.0) -> tuple[int, bytes]:
     """Status and body of one HTTP exchange; status 0 when nobody answers."""

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backend.real.clients import GrpcStream
+from tests.backend.real.clients import LONG, GrpcStream
 from tests.backend.real.server import Triton, until, wait_until_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytestmark = pytest.mark.triton
-
-LONG = json.dumps({"max_tokens": 900, "ignore_eos": True})
 
 
 def running(triton: Triton) -> float:
@@ -91,47 +89,12 @@ def test_a_killed_engine_is_unhealthy_within_3_s_and_ends_the_server(
         assert triton.failure()["reason"] == "EngineDead"
 
 
-def test_a_killed_stub_takes_its_health_with_it(start_triton: Callable[..., Triton]) -> None:
-    triton = start_triton()
-    wait_until_ready(triton)
-    os.kill(triton.pid_of("triton_python_b"), signal.SIGKILL)
-    until(lambda: triton.health()[0] == 0, 3, "/health is gone")
-
-
-def test_a_stopping_server_lets_running_streams_finish(
-    start_triton: Callable[..., Triton],
-) -> None:
-    triton = start_triton()
-    wait_until_ready(triton)
-    stream = GrpcStream(triton.grpc_port)
-    stream.ask(prompt="Hello", stream=True, sampling_parameters=LONG, return_num_output_tokens=True)
-    assert stream.begun.wait(10)
-    os.kill(triton.pid_of("tritonserver"), signal.SIGTERM)
-    assert stream.ended.wait(60)
-    assert stream.errors == []
-    assert stream.tokens == 900
-    # An open gRPC stream keeps its model loaded until the server's exit timeout.
-    stream.close()
-    until(lambda: triton.process.poll() is not None, 40, "the server ends")
-
-
-FAILURES: dict[str, tuple[dict[str, object], str, str]] = {
-    "unknown argument": ({"max_model_length": 5}, "BadEngineArgument", "'max_model_len'"),
-    "context": ({"max_model_len": 100_000}, "BadEngineArgument", "max_model_len"),
-    "no model": ({"model": "/weights/none"}, "ModelNotFound", "/weights/none"),
-}
-
-
-@pytest.mark.parametrize("case", FAILURES)
-def test_a_model_that_does_not_load_says_why(
-    start_triton: Callable[..., Triton], case: str
-) -> None:
-    engine, reason, words = FAILURES[case]
-    triton = start_triton(engine)
+def test_a_model_that_does_not_load_says_why(start_triton: Callable[..., Triton]) -> None:
+    triton = start_triton({"max_model_len": 100_000})
     until(lambda: triton.process.poll() is not None, 200, "the server ends")
     assert triton.process.returncode != 0
     if triton.has_termination_log:
         failure = triton.failure()
-        assert failure["reason"] == reason
-        assert words in failure["message"] + failure["logLine"]
-    assert f"{reason}: " in triton.log_text()
+        assert failure["reason"] == "BadEngineArgument"
+        assert "max_model_len" in failure["message"] + failure["logLine"]
+    assert "BadEngineArgument: " in triton.log_text()
