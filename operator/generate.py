@@ -13,7 +13,7 @@ import yaml
 
 from qwen_operator import naming
 from qwen_operator.api.schema import definition, fields, rules
-from qwen_operator.cluster.protocol import RULES
+from qwen_operator.cluster.protocol import LEASE_RULES, RULES, Kind
 from qwen_operator.status.reasons import Reason
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,11 +34,13 @@ def _chart_definition() -> str:
     )
 
 
-def role_rules() -> list[dict[str, list[str]]]:
+def role_rules(
+    declared: tuple[tuple[Kind, str, tuple[str, ...]], ...] = RULES,
+) -> list[dict[str, list[str]]]:
     """The permissions that the operator's code declares, as RBAC rules."""
     return [
         {"apiGroups": [kind.group], "resources": [kind.plural + sub], "verbs": sorted(verbs)}
-        for kind, sub, verbs in RULES
+        for kind, sub, verbs in declared
     ]
 
 
@@ -103,6 +105,7 @@ def outputs() -> dict[Path, str]:
         ROOT / "crds" / f"{naming.PLURAL}.yaml": f"# {NOTICE}\n{_yaml(definition())}",
         chart / "templates" / "crd.yaml": _chart_definition(),
         chart / "files" / "rules.yaml": f"# {NOTICE}\n{_yaml(role_rules())}",
+        chart / "files" / "lease-rules.yaml": f"# {NOTICE}\n{_yaml(role_rules(LEASE_RULES))}",
         ROOT / "docs" / "api.md": _api_reference(),
         ROOT / "docs" / "troubleshooting.md": _reasons(),
     }

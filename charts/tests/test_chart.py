@@ -32,6 +32,15 @@ def kinds(documents: list[dict[str, Any]]) -> list[str]:
     return sorted(each["kind"] for each in documents)
 
 
+def roles(documents: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Namespace and name → role; the lease's beside those of watched namespaces."""
+    return {
+        f"{each['metadata']['namespace']}/{each['metadata']['name']}": each
+        for each in documents
+        if each["kind"] == "Role"
+    }
+
+
 def one(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
     (found,) = [each for each in documents if each["kind"] == kind]
     return found
@@ -43,6 +52,8 @@ def test_no_values_at_all_watch_the_whole_cluster() -> None:
         "ClusterRoleBinding",
         "CustomResourceDefinition",
         "Deployment",
+        "Role",
+        "RoleBinding",
         "ServiceAccount",
     ]
 
@@ -50,8 +61,11 @@ def test_no_values_at_all_watch_the_whole_cluster() -> None:
 def test_named_namespaces_get_a_role_each_and_no_cluster_role() -> None:
     made = render("--set", "watchNamespaces={one,two}")
     assert "ClusterRole" not in kinds(made)
-    roles = [each for each in made if each["kind"] == "Role"]
-    assert [each["metadata"]["namespace"] for each in roles] == ["one", "two"]
+    assert set(roles(made)) == {
+        "one/release-qwen-operator",
+        "two/release-qwen-operator",
+        "system/release-qwen-operator-lease",
+    }
     (container,) = one(made, "Deployment")["spec"]["template"]["spec"]["containers"]
     environment = {each["name"]: each["value"] for each in container["env"]}
     assert environment["QWEN_OPERATOR_WATCH_NAMESPACES"] == "one,two"
@@ -60,8 +74,20 @@ def test_named_namespaces_get_a_role_each_and_no_cluster_role() -> None:
 def test_the_role_is_exactly_what_the_code_declares() -> None:
     declared = yaml.safe_load((CHART / "files" / "rules.yaml").read_text())
     assert one(render(), "ClusterRole")["rules"] == declared
-    assert one(render("--set", "watchNamespaces={one}"), "Role")["rules"] == declared
-    assert not any("*" in each["verbs"] + each["resources"] for each in declared)
+    named = roles(render("--set", "watchNamespaces={one}"))
+    assert named["one/release-qwen-operator"]["rules"] == declared
+    lease = yaml.safe_load((CHART / "files" / "lease-rules.yaml").read_text())
+    assert named["system/release-qwen-operator-lease"]["rules"] == lease
+    assert not any("*" in each["verbs"] + each["resources"] for each in declared + lease)
+
+
+def test_operators_of_one_release_share_a_lease_in_its_namespace() -> None:
+    deployment = one(render("--set", "replicas=2"), "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    assert environment["QWEN_OPERATOR_LEASE_NAMESPACE"] == "system"
+    assert environment["QWEN_OPERATOR_LEASE_NAME"] == "release-qwen-operator"
 
 
 def test_the_definition_is_kept_on_uninstall_and_can_be_left_out() -> None:

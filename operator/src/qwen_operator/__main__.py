@@ -5,7 +5,9 @@ import importlib.resources
 import json
 import logging
 import os
+import platform
 import random
+import secrets
 import signal
 import sys
 import time
@@ -14,10 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from qwen_operator.cluster.api_server import ApiServer, connect
+from qwen_operator.cluster.leases import Name
 from qwen_operator.errors import OperatorError
 from qwen_operator.handlers.watches import Watches
 from qwen_operator.loops.backoff import Backoff
 from qwen_operator.loops.endpoints import serve
+from qwen_operator.loops.leadership import Leadership
 from qwen_operator.loops.meters import Meters
 from qwen_operator.loops.queue import Queue
 from qwen_operator.loops.rounds import (
@@ -39,6 +43,7 @@ log = logging.getLogger("qwen_operator")
 
 BACKEND_PACKAGE = "qwen_triton"
 _USAGE_STATUS = 2
+_LOST_STATUS = 3
 # Two scrapes without news are bad news; half a second allows for a late round.
 _PATIENCE_INTERVALS = 2.1
 
@@ -77,6 +82,13 @@ def backend_files() -> Mapping[str, str]:
     }
 
 
+def _leave() -> None:
+    """End at once: whatever is under way would be written beside another leader's work."""
+    log.critical("the lease is lost, another operator may lead now: ending")
+    logging.shutdown()
+    os._exit(_LOST_STATUS)
+
+
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -91,6 +103,20 @@ class Operator:
             settings.watch_namespaces, self._deliver, self._meters.watch_restarts.inc
         )
         self._primed = False
+        self._leading = asyncio.Event()
+        self._leadership = self._candidate() if settings.lease_namespace else None
+
+    def _candidate(self) -> Leadership:
+        settings = self._settings
+        identity = settings.lease_identity or f"{platform.node()}_{secrets.token_hex(4)}"
+        return Leadership(
+            lambda: connect(os.environ),
+            Name(settings.lease_namespace, settings.lease_name, identity),
+            (lambda: self._loop.call_soon_threadsafe(self._leading.set), _leave),
+        )
+
+    def _may_write(self) -> bool:
+        return self._leadership is None or self._leadership.held
 
     def _deliver(self, kind: str | None, body: dict[str, Any]) -> None:
         self._loop.call_soon_threadsafe(self._take, kind, body)
@@ -102,12 +128,19 @@ class Operator:
             self._queue.poke(key)
 
     def _health(self) -> str | None:
+        if self._leadership is not None and not self._leadership.alive:
+            return "nobody keeps the lease any more"
         return "the watches have ended" if self._primed and not self._watches.alive else None
 
     def _readiness(self) -> str | None:
-        return None if self._primed else "the first listing is not done yet"
+        # A standby is ready to take over, and must not hold up a roll-out of the operator.
+        standing_by = self._leadership is not None and self._leadership.holder
+        if self._primed or (standing_by and not self._leading.is_set()):
+            return None
+        return "the first listing is not done yet"
 
     async def _operate(self, cluster: ApiServer, engines: Engines) -> None:
+        await self._leading.wait()
         settings, watched = self._settings, (self._store, engines)
         warnings = Warnings(self._loop.time)
         await sweep_until_it_works(cluster, self._store, self._queue, settings)
@@ -135,7 +168,7 @@ class Operator:
         checks = (self._health, self._readiness)
         async with (
             serve(settings.port, self._meters, checks),
-            connect(os.environ) as cluster,
+            connect(os.environ, self._may_write) as cluster,
             session() as pods,
         ):
             engines = Engines(
@@ -144,6 +177,10 @@ class Operator:
                 settings.scrape_interval_seconds * _PATIENCE_INTERVALS,
                 self._loop.time,
             )
+            if self._leadership is None:
+                self._leading.set()
+            else:
+                self._leadership.start()
             operating = asyncio.create_task(self._operate(cluster, engines))
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({operating, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,6 +189,8 @@ class Operator:
             await asyncio.wait({operating})
             if self._primed:
                 await asyncio.to_thread(self._watches.stop)
+            if self._leadership is not None:
+                await asyncio.to_thread(self._leadership.stop)
             if not operating.cancelled() and (defect := operating.exception()) is not None:
                 raise defect
 

@@ -40,6 +40,16 @@ class Settings(BaseModel):
     workers: Annotated[int, Field(ge=1, le=256)] = 16
     """How many resources are reconciled at once."""
 
+    lease_namespace: str = ""
+    """Namespace of the lease by which one of several operators leads; without it none is used,
+    and no second operator may run."""
+
+    lease_name: str = "qwen-operator"
+    """Name of that lease."""
+
+    lease_identity: str = ""
+    """Who this operator is in the lease; the host's name and some random letters when left out."""
+
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     """Port of /metrics, /healthz and /readyz."""
 

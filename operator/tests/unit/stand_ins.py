@@ -184,7 +184,18 @@ class InMemoryCluster:
         metadata = manifest["metadata"]
         name = metadata.get("name") or f"{metadata['generateName']}{self._count()}"
         self._called("create", manifest["kind"], name)
+        if (manifest["kind"], metadata["namespace"], name) in self._objects:
+            raise Gone(f"{name} exists")
         return self.put({**manifest, "metadata": {**metadata, "name": name}})
+
+    async def replace(self, manifest: Json) -> Json:
+        """See `protocol.Cluster`."""
+        metadata = manifest["metadata"]
+        self._called("replace", manifest["kind"], metadata["name"])
+        known = self._objects.get((manifest["kind"], metadata["namespace"], metadata["name"]))
+        if known is None or known["metadata"]["resourceVersion"] != metadata["resourceVersion"]:
+            raise Gone(f"{metadata['name']} is not there, or not of that version")
+        return copy.deepcopy(self.put(manifest))
 
     def resource(self, name: str = "qwen") -> Json:
         """A QwenDeployment as it stands."""

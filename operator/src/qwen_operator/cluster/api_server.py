@@ -1,7 +1,7 @@
 """The Kubernetes API through the official client's asyncio side."""
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -42,7 +42,9 @@ def _converted(problem: ApiException, attempt: str) -> OperatorError:
 class ApiServer:
     """A real API server, as `protocol.Cluster`."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, may_write: Callable[[], bool] = lambda: True) -> None:
+        """Wrap a client; `may_write` is asked before everything but reading."""
+        self._may_write = may_write
         # Never awaited, hence no discovery: the kinds that we use are known.
         self._dynamic = DynamicClient(api)
 
@@ -70,6 +72,8 @@ class ApiServer:
             raise Unreachable(words) from problem
 
     async def _request(self, attempt: str, method: str, path: str, **options: object) -> Json:
+        if method != "get" and not self._may_write():
+            raise Unreachable(f"{attempt}: not sent, since this operator does not lead any more")
         return await self._call(
             attempt,
             self._dynamic.request(
@@ -118,6 +122,15 @@ class ApiServer:
             f"create {kind.kind} in {namespace}", "post", path, body=manifest
         )
 
+    async def replace(self, manifest: Json) -> Json:
+        """See `protocol.Cluster`."""
+        kind = BY_KIND[manifest["kind"]]
+        metadata = manifest["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        path = self._resource(kind).path(name=name, namespace=namespace)
+        attempt = f"replace {kind.kind} {namespace}/{name}"
+        return await self._request(attempt, "put", path, body=manifest)
+
     async def delete(self, kind: Kind, manifest: Json) -> None:
         """See `protocol.Cluster`."""
         metadata = manifest["metadata"]
@@ -163,7 +176,9 @@ class ApiServer:
 
 
 @contextlib.asynccontextmanager
-async def connect(environment: Mapping[str, str]) -> AsyncIterator[ApiServer]:
+async def connect(
+    environment: Mapping[str, str], may_write: Callable[[], bool] = lambda: True
+) -> AsyncIterator[ApiServer]:
     """Connect as the pod's service account, or else as the kubeconfig says.
 
     Raises:
@@ -183,4 +198,4 @@ async def connect(environment: Mapping[str, str]) -> AsyncIterator[ApiServer]:
         words = f"no way to the cluster: {problem}; set KUBECONFIG, or run inside a pod"
         raise Unreachable(words) from problem
     async with client.ApiClient(configuration=settings) as api:
-        yield ApiServer(api)
+        yield ApiServer(api, may_write)

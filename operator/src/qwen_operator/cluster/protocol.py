@@ -36,6 +36,7 @@ SERVICE = Kind("", "v1", "Service", "services")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 POD = Kind("", "v1", "Pod", "pods")
 EVENT = Kind("", "v1", "Event", "events")
+LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 
 OWNED = (CONFIG_MAP, SERVICE, DEPLOYMENT)
 """Kinds that the operator applies and prunes."""
@@ -43,7 +44,7 @@ OWNED = (CONFIG_MAP, SERVICE, DEPLOYMENT)
 WATCHED = (*OWNED, POD)
 """Kinds that it watches, where they carry its label."""
 
-BY_KIND = {each.kind: each for each in (QWEN, *WATCHED, EVENT)}
+BY_KIND = {each.kind: each for each in (QWEN, *WATCHED, EVENT, LEASE)}
 
 # verbs, subresource: what the code below these lines and the watches really call.
 RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
@@ -53,7 +54,12 @@ RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (POD, "", ("list", "watch")),
     (EVENT, "", ("create", "list")),
 )
-"""Every permission that the operator needs; the chart's role is generated from it."""
+"""Every permission that the operator needs where models are; the chart's role is made from it."""
+
+LEASE_RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
+    (LEASE, "", ("create", "get", "update")),
+)
+"""What it needs besides, in its own namespace alone."""
 
 
 class Cluster(Protocol):
@@ -89,5 +95,9 @@ class Cluster(Protocol):
         ...
 
     async def create(self, manifest: Json) -> Json:
-        """Create an object."""
+        """Create an object; Gone where one of that name exists."""
+        ...
+
+    async def replace(self, manifest: Json) -> Json:
+        """Write an object as a whole; Gone where it is not of the version that it names."""
         ...
