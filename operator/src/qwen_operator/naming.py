@@ -38,6 +38,15 @@ CONFIG_HASH_ANNOTATION: Final = f"{GROUP}/config-hash"
 TEMPLATE_HASH_ANNOTATION: Final = f"{GROUP}/template-hash"
 """On pods: digest of the whole pod template, by which an outdated pod is told from a new one."""
 
+SPEC_HASH_ANNOTATION: Final = f"{GROUP}/spec-hash"
+"""On Deployments: digest of the user's spec, without what changes no pod."""
+
+RENDERED_ANNOTATION: Final = f"{GROUP}/rendered"
+"""On Deployments: the pod template as it was last rendered, for spec.updatePolicy OnChange."""
+
+RENDERED_BY_ANNOTATION: Final = f"{GROUP}/rendered-by"
+"""On Deployments: the version of the operator that rendered it."""
+
 APPLIED_HASH_ANNOTATION: Final = f"{GROUP}/applied-hash"
 """On children: digest of the manifest last applied, so that a removed field is noticed."""
 

@@ -18,6 +18,8 @@ from qwen_operator.cluster.protocol import (
 )
 from qwen_operator.desired.children import Desired, desired, with_applied_hash
 from qwen_operator.desired.drift import holds, reclaimed
+from qwen_operator.desired.held import held_back
+from qwen_operator.desired.scale import scaled
 from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Refused, Unreachable
 from qwen_operator.facts import Engine, Facts, Outside, is_ready, read_facts
 from qwen_operator.naming import Key
@@ -47,6 +49,10 @@ def _owner(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _place(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _is_ours(body: Mapping[str, Any], resource: Resource) -> bool:
+    return _owner(body).get("uid") == resource.uid
 
 
 class Reconciler:
@@ -82,11 +88,10 @@ class Reconciler:
         if body is None or body["metadata"].get("deletionTimestamp"):
             return
         try:
-            resource = read_resource(body)
+            resource, wanted = self._wanted(key, body)
         except InvalidSpec as problem:
             await self._report_invalid(body, key, str(problem))
             return
-        wanted = desired(resource, self._settings, self._backend)
         again: OperatorError | None = None
         obstacle = None
         try:
@@ -104,10 +109,23 @@ class Reconciler:
         if again is not None:
             raise again
 
+    def _live(self, key: Key) -> dict[tuple[str, str], Json]:
+        return {_place(each): each for kind in OWNED for each in self._store.members(key, kind)}
+
+    def _wanted(self, key: Key, body: Json) -> tuple[Resource, Desired]:
+        """What is asked for and what should exist for it.
+
+        Raises:
+            InvalidSpec: that cannot be.
+        """
+        written = read_resource(body)
+        live = {place: each for place, each in self._live(key).items() if _is_ours(each, written)}
+        resource = scaled(written, live.get((DEPLOYMENT.kind, written.child)))
+        wanted = desired(resource, self._settings, self._backend)
+        return resource, held_back(resource, wanted, live)
+
     async def _apply(self, resource: Resource, wanted: Desired) -> None:
-        live = {
-            _place(each): each for kind in OWNED for each in self._store.members(resource.key, kind)
-        }
+        live = self._live(resource.key)
         for plain in wanted.children:
             manifest = with_applied_hash(plain)
             known = live.get(_place(plain)) or await self._unseen(manifest)
@@ -118,6 +136,10 @@ class Reconciler:
                 log.info("%s: %s %s differs, applying", resource.key, *_place(plain))
                 if (change := reclaimed(known, manifest)) is not None:
                     await self._cluster.merge(manifest, change)
+                if resource.spec.autoscaling is not None:
+                    # An autoscaler may write between our look and this: then ours must fail.
+                    version = known["metadata"]["resourceVersion"]
+                    manifest["metadata"] = {**manifest["metadata"], "resourceVersion": version}
             self._store.put(await self._cluster.apply(manifest))
 
     async def _unseen(self, manifest: Json) -> Json | None:
@@ -143,7 +165,7 @@ class Reconciler:
         raise _Taken(f"{kind} {name} exists already and belongs to {whose}; it is left as it is")
 
     async def _prune(self, resource: Resource, wanted: Desired) -> None:
-        keep = {_place(each) for each in wanted.children}
+        keep = {_place(each) for each in wanted.children} | wanted.kept
         # Pods of the previous rendering read theirs again when their container restarts.
         for pod in self._store.members(resource.key, POD):
             for volume in pod.get("spec", {}).get("volumes") or ():
@@ -193,6 +215,7 @@ class Reconciler:
             "selector": f"{naming.INSTANCE_LABEL}={child},{naming.UID_LABEL}={resource.uid}",
             "configHash": wanted.config_hash,
             "image": wanted.image,
+            "renderedBy": wanted.rendered_by,
             "endpoints": endpoints(child, namespace, resource.served_name),
         }
 
@@ -202,7 +225,7 @@ class Reconciler:
         facts = self._facts(key, body["metadata"]["uid"])
         obstacle = Trouble(Reason.InvalidSpec, words)
         what = Seen(facts, 0, "", obstacle=obstacle)
-        kept = ("selector", "configHash", "image", "endpoints")
+        kept = ("selector", "configHash", "image", "renderedBy", "endpoints")
         await self._report(body, what, {name: before[name] for name in kept if name in before})
 
     async def _report(self, body: Json, what: Seen, details: Json) -> None:

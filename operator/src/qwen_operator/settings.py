@@ -25,6 +25,10 @@ class Settings(BaseModel):
     default_cpu_image: str = "localhost/triton-cpu:dev"
     """Image of model pods whose spec.triton.image is not set and which ask for no GPU."""
 
+    allow_unsafe_pod_templates: bool = False
+    """Whether spec.podTemplate may lower a pod's security: host namespaces and paths, privileges,
+    another service account."""
+
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     """How often each model pod's :8002 is read."""
 

@@ -164,3 +164,19 @@ async def test_engines_of_gone_pods_are_forgotten(engines: Engines, pods: Script
     await engines.read(pod("b"))
     engines.forget_all_but([pod("b")])
     assert engines.of([pod("a"), pod("b")]) == {"b": Engine.UP}
+
+
+async def test_silence_while_the_model_loads_is_no_news_until_kubelet_calls_the_pod_ready(
+    engines: Engines, clock: HandClock
+) -> None:
+    loading = pod("one")
+    for _ in range(5):
+        assert not await engines.read(loading) or clock.now == 1000.0
+        clock.now += PATIENCE
+    assert engines.of([loading]) == {"one": Engine.UNKNOWN}
+    ready = {**loading, "status": {**loading["status"]}}
+    ready["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    assert not await engines.read(ready)
+    clock.now += PATIENCE + 1
+    assert await engines.read(ready)
+    assert engines.of([ready]) == {"one": Engine.UNREACHABLE}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qwen_operator.api.engine import Engine
 from qwen_operator.api.resource import REFUSED_ARGS, RESERVED_ARGS, read_resource
 from qwen_operator.api.schema import definition, fields
-from qwen_operator.api.v1alpha1 import Engine
 from qwen_operator.errors import InvalidSpec
 from qwen_operator.naming import Key
 from tests.unit.stand_ins import UID, Json, resource_body

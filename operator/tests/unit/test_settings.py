@@ -36,6 +36,7 @@ def test_every_setting_can_be_set() -> None:
         "WATCH_NAMESPACES": "x",
         "WORKERS": "2",
         "LEASE_NAMESPACE": "system",
+        "ALLOW_UNSAFE_POD_TEMPLATES": "true",
         "LEASE_NAME": "other",
         "LEASE_IDENTITY": "me",
         "PORT": "1234",

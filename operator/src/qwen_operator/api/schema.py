@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from qwen_operator import naming
-from qwen_operator.api.base import RULES_KEY
+from qwen_operator.api.base import RULES_KEY, SAID_KEY, rule
 from qwen_operator.api.status import Status
 from qwen_operator.api.v1alpha1 import Spec
 
@@ -34,6 +34,9 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json
     made = {key: value for key, value in merged.items() if key not in _DROPPED}
     if "description" in made:
         made["description"] = re.sub(r"\s+", " ", made["description"]).strip()
+    if (said := made.pop(SAID_KEY, None)) is not None:
+        # The API server checks no rule where a pattern has failed, and prints the pattern.
+        made[RULES_KEY] = [rule(f"self.matches(r'{made.pop('pattern')}')", said)]
     if "const" in made:
         made["enum"] = [made.pop("const")]
     if "properties" in made:
@@ -152,3 +155,5 @@ def rules(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Mapping[str
         yield path, each
     for name, child in node.get("properties", {}).items():
         yield from rules(child, f"{path}.{name}")
+    if "items" in node:
+        yield from rules(node["items"], f"{path}[]")

@@ -85,6 +85,10 @@ class Status(Part):
     image: str | None = None
     """Container image that pods should run."""
 
+    rendered_by: str | None = None
+    """Version of the operator that rendered what pods should run; an older one than the operator's
+    own where spec.updatePolicy holds pods back."""
+
     endpoints: Endpoints | None = None
     failure: Failure | None = None
     conditions: Annotated[

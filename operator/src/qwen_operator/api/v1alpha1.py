@@ -4,182 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from qwen_operator.api.base import (
-    RULES_KEY,
-    ObjectName,
-    Part,
-    Quantity,
-    SecretKeyRef,
-    rule,
-)
+from qwen_operator.api.base import RULES_KEY, Annotations, Part, rule, text
+from qwen_operator.api.engine import Engine
+from qwen_operator.api.model import Chat, Model
+from qwen_operator.api.pod import PodTemplate, Resources, Scheduling, Triton
 
-MAX_TOKENS_FIELD = 10_000_000
-Labels = Annotated[dict[str, Annotated[str, Field(max_length=63)]], Field(max_length=64)]
-
-
-class ModelCache(Part):
-    """Where downloaded weights are kept between pods."""
-
-    claim_name: ObjectName
-    """A PersistentVolumeClaim of this namespace, mounted writable as the Hugging Face cache."""
-
-
-class Model(Part):
-    """Which weights to serve, and under which name."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            RULES_KEY: [
-                rule(
-                    "self.source.startsWith('hf://') || !has(self.revision)",
-                    "spec.model.revision names a revision on the Hugging Face hub, so it goes with"
-                    " an hf:// source only; remove it, or use hf://org/name",
-                    ".revision",
-                ),
-                rule(
-                    "self.source.startsWith('hf://') || !has(self.tokenSecretRef)",
-                    "spec.model.tokenSecretRef is sent to the Hugging Face hub, so it goes with an"
-                    " hf:// source only; remove it, or use hf://org/name",
-                    ".tokenSecretRef",
-                ),
-                rule(
-                    "self.source.startsWith('hf://') || !has(self.cache)",
-                    "spec.model.cache keeps what is downloaded, so it goes with an hf:// source"
-                    " only; a pvc:// source is served from where it lies",
-                    ".cache",
-                ),
-                rule(
-                    "!self.source.contains('/../') && !self.source.endsWith('/..')"
-                    " && !self.source.contains('/./') && !self.source.endsWith('/.')",
-                    "spec.model.source may not hold '.' or '..' segments; write the plain path"
-                    " inside the volume",
-                    ".source",
-                ),
-            ]
-        }
-    )
-
-    source: Annotated[
-        str,
-        Field(
-            min_length=8,
-            max_length=512,
-            pattern=r"^(hf://[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*"
-            r"|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?(/[A-Za-z0-9._-]+)*)$",
-        ),
-    ]
-    """Where the weights come from: hf://org/name (the Hugging Face hub) or pvc://claim/path (a
-    folder on a PersistentVolumeClaim of this namespace, mounted read-only)."""
-
-    revision: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    """Branch, tag or commit on the hub; the repository's default branch when left out."""
-
-    served_name: (
-        Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-        | None
-    ) = None
-    """The model's name in Triton's URLs, e.g. vllm_qwen1.5-1.8b-chat; the resource's own name when
-    left out."""
-
-    token_secret_ref: SecretKeyRef | None = None
-    """Hugging Face access token for private or gated models."""
-
-    cache: ModelCache | None = None
-    """Keeps downloaded weights; without it every pod downloads them anew."""
-
-
-class Chat(Part):
-    """How a prompt and its history become the text that the model sees."""
-
-    system_prompt: Annotated[str, Field(max_length=32768)] = "You are a helpful assistant."
-    """System message of requests that bring none in their history."""
-
-    template: Annotated[str, Field(min_length=1, max_length=65536)] | None = None
-    """A Jinja chat template that replaces the model's own."""
-
-
-class Engine(Part):
-    """vLLM's engine arguments; together they become model.json."""
-
-    dtype: Literal["auto", "half", "float16", "bfloat16", "float", "float32"] = "auto"
-    """Type of weights and activations; auto takes the one that the weights were saved in."""
-
-    gpu_memory_utilization: Annotated[float, Field(ge=0.05, le=1)] = 0.9
-    """Share of a GPU's memory that vLLM may take for weights, activations and KV cache."""
-
-    max_model_len: Annotated[int, Field(ge=1, le=MAX_TOKENS_FIELD)] | None = None
-    """Longest prompt plus answer in tokens; what the model's config says when left out."""
-
-    enforce_eager: bool = False
-    """Run without CUDA graphs: less memory and a quicker start, slower answers."""
-
-    tensor_parallel_size: Annotated[int, Field(ge=1, le=64)] = 1
-    """GPUs of one pod that share each layer."""
-
-    pipeline_parallel_size: Annotated[int, Field(ge=1, le=64)] = 1
-    """Groups of GPUs of one pod that share the layers among them."""
-
-    quantization: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """vLLM's name of the weights' quantisation; found from the model's config when left out."""
-
-    kv_cache_dtype: Literal["auto", "fp8", "fp8_e4m3", "fp8_e5m2", "bfloat16", "float16"] = "auto"
-    """Type of the KV cache; auto is the model's dtype."""
-
-    max_num_seqs: Annotated[int, Field(ge=1, le=16384)] | None = None
-    """Most requests that one engine step works on; vLLM's default when left out."""
-
-    enable_prefix_caching: bool | None = None
-    """Reuse the KV cache of equal prompt beginnings; vLLM's default when left out."""
-
-    cpu_kv_cache_space: Annotated[int, Field(ge=1, le=1024)] = 1
-    """GiB of main memory for the KV cache where no GPU is asked for."""
-
-    extra_args: Annotated[dict[str, Any], Field(max_length=128)] = Field(default_factory=dict)
-    """Any other AsyncEngineArgs key of the image's vLLM, in its own snake_case spelling."""
-
-
-class Triton(Part):
-    """The server around the engine."""
-
-    image: Annotated[str, Field(min_length=1, max_length=512, pattern=r"^\S+$")] | None = None
-    """Container image with tritonserver, its Python backend and vLLM; the operator's default when
-    left out."""
-
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
-    """When kubelet pulls the image."""
-
-    image_pull_secrets: Annotated[tuple[ObjectName, ...], Field(max_length=8)] = ()
-    """Names of pull secrets in this namespace."""
-
-    shared_memory_size: Quantity = "1Gi"
-    """Size of /dev/shm, which Triton's Python backend moves tensors through."""
-
-    log_verbose: Annotated[int, Field(ge=0, le=4)] = 0
-    """Triton's --log-verbose level."""
-
-    exit_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
-    """How long running answers may go on once a pod is told to stop."""
-
-    load_timeout_seconds: Annotated[int, Field(ge=30, le=86400)] = 3600
-    """How long a pod may take from container start to a loaded model before it is restarted."""
-
-
-class Resources(Part):
-    """What each pod asks the scheduler for."""
-
-    gpus: Annotated[int, Field(ge=0, le=64)] = 1
-    """GPUs per pod; 0 serves on the CPU."""
-
-    gpu_resource_name: Annotated[
-        str, Field(max_length=128, pattern=r"^[a-z0-9.-]+/[A-Za-z0-9._-]+$")
-    ] = "nvidia.com/gpu"
-    """Extended resource that a GPU is asked for by."""
-
-    cpu: Quantity | None = None
-    """CPU request."""
-
-    memory: Quantity | None = None
-    """Memory request and limit."""
+MOST_REPLICAS = 1000
 
 
 class Rollout(Part):
@@ -204,30 +34,79 @@ class Rollout(Part):
     """Pods that may be missing meanwhile."""
 
 
-class Scheduling(Part):
-    """Where pods may run."""
+class Autoscaling(Part):
+    """Leaves the number of pods to an autoscaler; spec.replicas is where it starts."""
 
-    node_selector: Labels = Field(default_factory=dict)
-    """Labels that a node must carry."""
+    model_config = ConfigDict(
+        json_schema_extra={
+            RULES_KEY: [
+                rule(
+                    "self.minReplicas <= self.maxReplicas",
+                    "spec.autoscaling.minReplicas may not be greater than"
+                    " spec.autoscaling.maxReplicas",
+                    ".minReplicas",
+                ),
+                rule(
+                    "!has(self.metrics) || self.minReplicas >= 1",
+                    "a HorizontalPodAutoscaler needs spec.autoscaling.minReplicas of at least 1; 0"
+                    " is for an autoscaler of yours, with spec.autoscaling.metrics left out",
+                    ".minReplicas",
+                ),
+            ]
+        }
+    )
 
-    tolerations: Annotated[tuple[dict[str, Any], ...], Field(max_length=32)] = ()
-    """Tolerations, as in a pod's spec."""
+    min_replicas: Annotated[int, Field(ge=0, le=MOST_REPLICAS)] = 1
+    """Fewest pods."""
 
-    affinity: dict[str, Any] | None = None
-    """Affinity, as in a pod's spec."""
+    max_replicas: Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
+    """Most pods."""
 
-    priority_class_name: ObjectName | None = None
-    """PriorityClass of the pods."""
-
-    runtime_class_name: ObjectName | None = None
-    """RuntimeClass of the pods, e.g. nvidia."""
+    metrics: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=8)] | None = None
+    """Metrics as in a HorizontalPodAutoscaler's spec (autoscaling/v2), which the operator then
+    makes. Without them an autoscaler of yours, KEDA say, scales the Deployment."""
 
 
 class Service(Part):
     """The Service in front of the pods."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            RULES_KEY: [
+                rule(
+                    "!has(self.loadBalancerClass) || self.type == 'LoadBalancer'",
+                    "spec.service.loadBalancerClass goes with spec.service.type LoadBalancer only",
+                    ".loadBalancerClass",
+                ),
+                rule(
+                    "!has(self.annotations) || self.annotations.all(k,"
+                    " !k.startsWith('qwen-operator.dev/'))",
+                    "spec.service.annotations: those below qwen-operator.dev/ are the operator's"
+                    " own; use a prefix of yours",
+                    ".annotations",
+                ),
+            ]
+        }
+    )
+
     type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
     """Service type."""
+
+    annotations: Annotations = Field(default_factory=dict)
+    """More annotations of the Service, as cloud load balancers ask for."""
+
+    load_balancer_class: (
+        Annotated[
+            str,
+            text(
+                r"^[A-Za-z0-9._/-]+$",
+                "spec.service.loadBalancerClass is a label-like name, such as example.com/internal",
+                most=253,
+            ),
+        ]
+        | None
+    ) = None
+    """Class of a LoadBalancer Service; it cannot change once it is set."""
 
 
 class Spec(Part):
@@ -250,6 +129,30 @@ class Spec(Part):
                     " spec.engine.tensorParallelSize and spec.engine.pipelineParallelSize must"
                     " be 1",
                 ),
+                rule(
+                    "!has(self.resources.memory) || !isQuantity(self.resources.memory)"
+                    " || !isQuantity(self.triton.sharedMemorySize)"
+                    " || quantity(self.resources.memory)"
+                    ".isGreaterThan(quantity(self.triton.sharedMemorySize))",
+                    "spec.resources.memory must be greater than spec.triton.sharedMemorySize:"
+                    " /dev/shm counts against the container's memory",
+                    ".resources.memory",
+                ),
+                rule(
+                    "self.resources.gpus > 0 || !has(self.resources.memory)"
+                    " || !isQuantity(self.resources.memory) || quantity(self.resources.memory)"
+                    ".isGreaterThan(quantity(string(self.engine.cpuKvCacheSpace) + 'Gi'))",
+                    "with spec.resources.gpus 0 spec.resources.memory must be greater than"
+                    " spec.engine.cpuKvCacheSpace (in GiB): the KV cache lies in main memory",
+                    ".resources.memory",
+                ),
+                rule(
+                    "!has(self.autoscaling) || (self.replicas >= self.autoscaling.minReplicas"
+                    " || self.replicas == 1) && self.replicas <= self.autoscaling.maxReplicas",
+                    "spec.replicas is where spec.autoscaling starts: it lies between minReplicas"
+                    " and maxReplicas, or is left out",
+                    ".replicas",
+                ),
             ]
         }
     )
@@ -259,11 +162,17 @@ class Spec(Part):
     engine: Engine = Field(default_factory=Engine)
     triton: Triton = Field(default_factory=Triton)
     resources: Resources = Field(default_factory=Resources)
-    replicas: Annotated[int, Field(ge=0, le=1000)] = 1
+    replicas: Annotated[int, Field(ge=0, le=MOST_REPLICAS)] = 1
     """How many pods serve the model."""
 
+    autoscaling: Autoscaling | None = None
     rollout: Rollout = Field(default_factory=Rollout)
+    update_policy: Literal["OnChange", "Always"] = "OnChange"
+    """When pods roll: OnChange, when this spec changes; Always, also when a new version of the
+    operator, or another default image of it, renders the same spec differently."""
+
     scheduling: Scheduling = Field(default_factory=Scheduling)
+    pod_template: PodTemplate | None = None
     service: Service = Field(default_factory=Service)
     suspend: bool = False
     """Stop all pods and free their GPUs, keeping everything else; set to false to serve again."""

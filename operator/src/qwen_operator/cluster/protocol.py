@@ -34,11 +34,12 @@ QWEN = Kind(naming.GROUP, naming.VERSION, naming.KIND, naming.PLURAL)
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps")
 SERVICE = Kind("", "v1", "Service", "services")
 DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
+HPA = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 POD = Kind("", "v1", "Pod", "pods")
 EVENT = Kind("", "v1", "Event", "events")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 
-OWNED = (CONFIG_MAP, SERVICE, DEPLOYMENT)
+OWNED = (CONFIG_MAP, SERVICE, DEPLOYMENT, HPA)
 """Kinds that the operator applies and prunes."""
 
 WATCHED = (*OWNED, POD)

@@ -3,7 +3,9 @@
 from typing import Any
 
 from qwen_operator import naming
+from qwen_operator.api.pod import EnvVar, PodTemplate
 from qwen_operator.api.resource import Resource
+from qwen_operator.desired.overrides import overridden
 from qwen_operator.desired.repository import WEIGHTS, Repository
 from qwen_operator.settings import Settings
 
@@ -56,11 +58,21 @@ def _environment(resource: Resource) -> list[Json]:
         fixed["VLLM_CPU_KVCACHE_SPACE"] = str(resource.spec.engine.cpu_kv_cache_space)
     if not resource.spec.model.source.startswith("hf://"):
         fixed["HF_HUB_OFFLINE"] = "1"
-    made: list[Json] = [{"name": name, "value": value} for name, value in fixed.items()]
+    given = {each.name for each in resource.spec.triton.env}
+    made: list[Json] = [
+        {"name": name, "value": value} for name, value in fixed.items() if name not in given
+    ]
     if (secret := resource.spec.model.token_secret_ref) is not None:
         reference = {"name": secret.name, "key": secret.key}
         made.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}})
-    return made
+    return made + [_variable(each) for each in resource.spec.triton.env]
+
+
+def _variable(given: EnvVar) -> Json:
+    if (secret := given.secret_key_ref) is None:
+        return {"name": given.name, "value": given.value or ""}
+    reference = {"name": secret.name, "key": secret.key}
+    return {"name": given.name, "valueFrom": {"secretKeyRef": reference}}
 
 
 def _volumes(resource: Resource, repository: Repository, config_map: str) -> list[Json]:
@@ -164,13 +176,18 @@ def pod_template(resource: Resource, settings: Settings, rendered: tuple[Reposit
         resource: what to serve.
         settings: the operator's defaults.
         rendered: the model repository and the name of the ConfigMap that holds it.
+
+    Raises:
+        InvalidSpec: spec.podTemplate holds what may not stand there.
     """
     repository, config_map = rendered
     scheduling = resource.spec.scheduling
     triton = resource.spec.triton
     optional: Json = {
         "nodeSelector": dict(scheduling.node_selector),
-        "tolerations": [dict(each) for each in scheduling.tolerations],
+        "tolerations": [
+            each.model_dump(by_alias=True, exclude_none=True) for each in scheduling.tolerations
+        ],
         "affinity": scheduling.affinity,
         "priorityClassName": scheduling.priority_class_name,
         "runtimeClassName": scheduling.runtime_class_name,
@@ -195,12 +212,31 @@ def pod_template(resource: Resource, settings: Settings, rendered: tuple[Reposit
         "volumes": _volumes(resource, repository, config_map),
         **{name: value for name, value in optional.items() if value},
     }
-    annotations = {
-        naming.OWNER_ANNOTATION: resource.key.name,
-        naming.CONFIG_HASH_ANNOTATION: repository.hash,
-        naming.TEMPLATE_HASH_ANNOTATION: naming.digest(spec),
+    more = resource.spec.pod_template or PodTemplate()
+    template = {
+        "metadata": {
+            "labels": {**more.metadata.labels, **labels(resource)},
+            "annotations": {
+                **more.metadata.annotations,
+                naming.OWNER_ANNOTATION: resource.key.name,
+                naming.CONFIG_HASH_ANNOTATION: repository.hash,
+            },
+        },
+        "spec": overridden(spec, more.spec, unsafe=settings.allow_unsafe_pod_templates),
     }
-    return {"metadata": {"labels": labels(resource), "annotations": annotations}, "spec": spec}
+    template["metadata"]["annotations"][naming.TEMPLATE_HASH_ANNOTATION] = template_hash(template)
+    return template
+
+
+def template_hash(template: Json) -> str:
+    """Digest of a pod template, without the annotation that carries it."""
+    metadata = template["metadata"]
+    annotations = {
+        key: value
+        for key, value in metadata["annotations"].items()
+        if key != naming.TEMPLATE_HASH_ANNOTATION
+    }
+    return naming.digest([metadata["labels"], annotations, template["spec"]])
 
 
 def selector(resource: Resource) -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qwen_operator import naming
-from qwen_operator.facts import Engine
+from qwen_operator.facts import Engine, is_ready
 from qwen_operator.triton.metrics import Reading, Scraper
 
 Clock = Callable[[], float]
@@ -111,6 +111,8 @@ class Engines:
             reading = await self._scraper.read(address)
         place = _incarnation(pod)
         before = self._pulses.get(place)
-        after = judge(before, reading, (self._clock(), self._patience))
+        # Triton opens :8002 last: silence is news only once kubelet calls the pod ready.
+        loads = before is not None and before.engine is Engine.UNKNOWN and not is_ready(pod)
+        after = judge(None if loads else before, reading, (self._clock(), self._patience))
         self._pulses[place] = after
         return before is None or before.engine is not after.engine
