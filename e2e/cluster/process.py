@@ -66,6 +66,16 @@ def launch_argv(argv: Iterable[str], record: Path, group: Path) -> list[str]:
     return ["/bin/sh", "-c", LAUNCH, "launch", str(record), f"{group}/cgroup.procs", *argv]
 
 
+def _inherited() -> list[int]:
+    """What a child would get besides its standard streams: a lock of our caller's, most likely."""
+    found = []
+    for name in (each.name for each in Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            if int(name) > 2 and os.get_inheritable(int(name)):  # noqa: PLR2004 - standard error
+                found.append(int(name))
+    return found
+
+
 def spawn(
     argv: Iterable[str], *, record: Path, group: Path, log: Path, environment: Mapping[str, str]
 ) -> None:
@@ -79,6 +89,7 @@ def spawn(
             (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), output, 0o644),
             (os.POSIX_SPAWN_DUP2, 1, 2),
+            *((os.POSIX_SPAWN_CLOSE, each) for each in _inherited()),
         ],
         setsid=True,
     )

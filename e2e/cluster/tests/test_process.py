@@ -1,5 +1,6 @@
 """Processes are known by pid and start time; real ones are started here."""
 
+import os
 import signal
 import time
 from dataclasses import replace
@@ -30,6 +31,19 @@ def test_a_started_process_is_recorded_and_stopped(tmp_path: Path) -> None:
     assert process.is_alive(identity)
     process.stop([identity], grace=5)
     assert not process.is_alive(identity)
+
+
+def test_a_started_process_keeps_nothing_of_ours_open(tmp_path: Path) -> None:
+    with (tmp_path / "lock").open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)  # noqa: FBT003 - Python's own signature
+        listing = "ls -l /proc/self/fd; echo listed"
+        identity = started(tmp_path, "sh", "-c", listing)
+        deadline = time.monotonic() + 5
+        while "listed" not in (log := (tmp_path / "log").read_text()):
+            assert time.monotonic() < deadline
+    assert str(tmp_path / "log") in log
+    assert str(tmp_path / "lock") not in log
+    process.stop([identity], grace=5)
 
 
 def test_one_that_ignores_the_asking_is_killed(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def _apply_definition(api: Api) -> None:
     api.call("PATCH", path, yaml.safe_load(text), "apply-patch+yaml")
 
     def established() -> bool:
-        conditions = api.call("GET", f"{DEFINITION}/{name}").get("status", {}).get("conditions", [])
-        return any(each["type"] == "Established" for each in conditions)
+        conditions = api.call("GET", f"{DEFINITION}/{name}").get("status", {}).get("conditions")
+        return any(each["type"] == "Established" for each in conditions or ())
 
     eventually("the definition is established", established, 20)
 

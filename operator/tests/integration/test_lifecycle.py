@@ -299,7 +299,7 @@ def test_amounts_and_twins_as_a_server_writes_them_are_no_drift(
         api,
         namespace,
         "amounts",
-        resources={"gpus": 0, "cpu": "0.5", "memory": "1024Mi"},
+        resources={"gpus": 0, "cpu": "0.5", "memory": "4096Mi"},
         triton={"sharedMemorySize": "1.5Gi"},
         scheduling={"nodeSelector": {"no": "such"}, "tolerations": tolerations},
     )
@@ -313,7 +313,7 @@ def test_amounts_and_twins_as_a_server_writes_them_are_no_drift(
 
 
 def test_a_removed_setting_is_removed_from_the_children(api: Api, namespace: str) -> None:
-    made(api, namespace, "removed", resources={"gpus": 0, "memory": "1Gi"})
+    made(api, namespace, "removed", resources={"gpus": 0, "memory": "4Gi"})
 
     def limits() -> Json:
         deployment = api.one(DEPLOYMENTS, namespace, "removed")
@@ -322,7 +322,7 @@ def test_a_removed_setting_is_removed_from_the_children(api: Api, namespace: str
         found: Json = container["resources"]
         return found
 
-    assert limits()["limits"] == {"memory": "1Gi"}
+    assert limits()["limits"] == {"memory": "4Gi"}
     api.merge(QWENS, namespace, "removed", {"spec": {"resources": {"memory": None}}})
     eventually("no limit", lambda: "limits" not in limits())
 

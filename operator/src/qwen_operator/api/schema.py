@@ -36,7 +36,9 @@ def _structural(node: Mapping[str, Any], definitions: Mapping[str, Any]) -> Json
         made["description"] = re.sub(r"\s+", " ", made["description"]).strip()
     if (said := made.pop(SAID_KEY, None)) is not None:
         # The API server checks no rule where a pattern has failed, and prints the pattern.
-        made[RULES_KEY] = [rule(f"self.matches(r'{made.pop('pattern')}')", said)]
+        told = "'" + said.replace("'", "\\'") + "; given: ' + self"
+        fits = rule(f"self.matches(r'{made.pop('pattern')}')", said)
+        made[RULES_KEY] = [{**fits, "messageExpression": told}]
     if "const" in made:
         made["enum"] = [made.pop("const")]
     if "properties" in made:

@@ -140,8 +140,10 @@ class Spec(Part):
                 ),
                 rule(
                     "self.resources.gpus > 0 || !has(self.resources.memory)"
-                    " || !isQuantity(self.resources.memory) || quantity(self.resources.memory)"
-                    ".isGreaterThan(quantity(string(self.engine.cpuKvCacheSpace) + 'Gi'))",
+                    " || !isQuantity(self.resources.memory)"
+                    " || !quantity(self.resources.memory).isInteger()"
+                    " || quantity(self.resources.memory).asInteger()"
+                    " > self.engine.cpuKvCacheSpace * 1073741824",
                     "with spec.resources.gpus 0 spec.resources.memory must be greater than"
                     " spec.engine.cpuKvCacheSpace (in GiB): the KV cache lies in main memory",
                     ".resources.memory",
