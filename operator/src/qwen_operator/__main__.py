@@ -15,14 +15,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from qwen_operator.cluster.api_server import ApiServer, connect
+from qwen_operator.cluster.api_server import ApiServer, Hooks, connect
 from qwen_operator.cluster.leases import Name
 from qwen_operator.errors import OperatorError
 from qwen_operator.handlers.watches import Watches
 from qwen_operator.loops.backoff import Backoff
 from qwen_operator.loops.endpoints import serve
+from qwen_operator.loops.hearing import Hearing
 from qwen_operator.loops.leadership import Leadership
-from qwen_operator.loops.meters import Meters
+from qwen_operator.loops.meters import MeteredScraper, Meters
 from qwen_operator.loops.queue import Queue
 from qwen_operator.loops.rounds import (
     keep_looking_up_warnings,
@@ -103,6 +104,10 @@ class Operator:
             settings.watch_namespaces, self._deliver, self._meters.watch_restarts.inc
         )
         self._primed = False
+        self._hearing = Hearing()
+        self._meters.oldest.set_function(lambda: self._queue.oldest)
+        self._meters.leader.set_function(lambda: float(self._may_write()))
+        self._meters.count_resources(self._store.reasons)
         self._leading = asyncio.Event()
         self._leadership = self._candidate() if settings.lease_namespace else None
 
@@ -123,6 +128,7 @@ class Operator:
 
     def _take(self, kind: str | None, body: dict[str, Any]) -> None:
         self._meters.last_event.set(time.time())
+        self._hearing.heard()
         key = self._store.drop(body) if kind == "DELETED" else self._store.put(body)
         if key is not None:
             self._queue.poke(key)
@@ -130,7 +136,9 @@ class Operator:
     def _health(self) -> str | None:
         if self._leadership is not None and not self._leadership.alive:
             return "nobody keeps the lease any more"
-        return "the watches have ended" if self._primed and not self._watches.alive else None
+        if self._primed and not self._watches.alive:
+            return "the watches have ended"
+        return self._hearing.complaint(self._queue.oldest)
 
     def _readiness(self) -> str | None:
         # A standby is ready to take over, and must not hold up a roll-out of the operator.
@@ -159,7 +167,9 @@ class Operator:
                 keep_looking_up_warnings(cluster, (self._store, warnings), self._queue)
             )
             group.create_task(
-                keep_sweeping(cluster, (self._store, self._queue), settings, self._meters)
+                keep_sweeping(
+                    cluster, (self._store, self._queue, self._hearing), settings, self._meters
+                )
             )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -168,11 +178,11 @@ class Operator:
         checks = (self._health, self._readiness)
         async with (
             serve(settings.port, self._meters, checks),
-            connect(os.environ, self._may_write) as cluster,
+            connect(os.environ, Hooks(self._may_write, self._meters.requested)) as cluster,
             session() as pods,
         ):
             engines = Engines(
-                HttpScraper(pods, settings.scrape_timeout_seconds),
+                MeteredScraper(HttpScraper(pods, settings.scrape_timeout_seconds), self._meters),
                 settings.scrape_concurrency,
                 settings.scrape_interval_seconds * _PATIENCE_INTERVALS,
                 self._loop.time,

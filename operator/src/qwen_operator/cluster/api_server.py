@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -39,12 +40,27 @@ def _converted(problem: ApiException, attempt: str) -> OperatorError:
     return Refused(words)
 
 
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What is asked and told around every request.
+
+    Attributes:
+        may_write: asked before everything but reading.
+        answered: told of verb, kind and HTTP status, 0 for no answer.
+    """
+
+    may_write: Callable[[], bool] = lambda: True
+    answered: Callable[[str, str, int], None] = lambda _verb, _kind, _code: None
+
+
+_NO_HOOKS = Hooks()
+
+
 class ApiServer:
     """A real API server, as `protocol.Cluster`."""
 
-    def __init__(self, api: client.ApiClient, may_write: Callable[[], bool] = lambda: True) -> None:
-        """Wrap a client; `may_write` is asked before everything but reading."""
-        self._may_write = may_write
+    def __init__(self, api: client.ApiClient, hooks: Hooks) -> None:
+        self._hooks = hooks
         # Never awaited, hence no discovery: the kinds that we use are known.
         self._dynamic = DynamicClient(api)
 
@@ -60,19 +76,25 @@ class ApiServer:
         )
 
     async def _call(self, attempt: str, request: Awaitable[Any]) -> Json:
+        verb, kind = attempt.split(" ", 2)[:2]
+        code = 0
         try:
             response = await request
+            code = response.status
             if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's success
                 raise ApiException(http_resp=response)
             return await response.json()  # type: ignore[no-any-return]
         except ApiException as problem:
+            code = int(problem.status or 0)
             raise _converted(problem, attempt) from problem
         except (aiohttp.ClientError, TimeoutError, OSError) as problem:
             words = f"{attempt}: no answer from the API server: {problem or type(problem).__name__}"
             raise Unreachable(words) from problem
+        finally:
+            self._hooks.answered(verb, kind, code)
 
     async def _request(self, attempt: str, method: str, path: str, **options: object) -> Json:
-        if method != "get" and not self._may_write():
+        if method != "get" and not self._hooks.may_write():
             raise Unreachable(f"{attempt}: not sent, since this operator does not lead any more")
         return await self._call(
             attempt,
@@ -153,7 +175,7 @@ class ApiServer:
         self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
     ) -> list[Json]:
         """See `protocol.Cluster`; read in pages, so that no answer is unbounded."""
-        attempt = f"list {kind.plural} in {namespace or 'all namespaces'}"
+        attempt = f"list {kind.kind} in {namespace or 'all namespaces'}"
         path = self._resource(kind).path(namespace=namespace)
         # Items of a list come without their type.
         typed = {"apiVersion": kind.api_version, "kind": kind.kind}
@@ -177,7 +199,7 @@ class ApiServer:
 
 @contextlib.asynccontextmanager
 async def connect(
-    environment: Mapping[str, str], may_write: Callable[[], bool] = lambda: True
+    environment: Mapping[str, str], hooks: Hooks = _NO_HOOKS
 ) -> AsyncIterator[ApiServer]:
     """Connect as the pod's service account, or else as the kubeconfig says.
 
@@ -198,4 +220,4 @@ async def connect(
         words = f"no way to the cluster: {problem}; set KUBECONFIG, or run inside a pod"
         raise Unreachable(words) from problem
     async with client.ApiClient(configuration=settings) as api:
-        yield ApiServer(api, may_write)
+        yield ApiServer(api, hooks)

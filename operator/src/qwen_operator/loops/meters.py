@@ -1,8 +1,15 @@
 """The operator's own metrics; every name is defined here, with its meaning."""
 
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from qwen_operator import __version__
+from qwen_operator.triton.metrics import Reading, Scraper
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -19,14 +26,28 @@ class Meters:
             buckets=_SECONDS,
             registry=self.registry,
         )
-        self.queued = Gauge(
-            "qwen_operator_queue_depth",
-            "Resources that wait for a pass.",
+        self.queued = self._gauge("queue_depth", "Resources that wait for a pass.")
+        self.oldest = self._gauge(
+            "queue_oldest_seconds", "How long the resource that waits longest has been due."
+        )
+        self.busy = self._gauge("workers_busy", "Passes under way.")
+        self.leader = self._gauge("leader", "1 while this operator leads, else 0.")
+        self.requests = Counter(
+            "qwen_operator_api_requests_total",
+            "Requests to the API server by verb, kind and HTTP status, 0 for no answer; watches"
+            " are not counted.",
+            ["verb", "kind", "code"],
             registry=self.registry,
         )
-        self.busy = Gauge(
-            "qwen_operator_workers_busy",
-            "Passes under way.",
+        self.scrapes = Histogram(
+            "qwen_operator_scrape_duration_seconds",
+            "Duration of reading one model pod's :8002.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.scrape_failures = Counter(
+            "qwen_operator_scrape_failures_total",
+            "Readings of model pods that gave no usable answer.",
             registry=self.registry,
         )
         self.scrape_cycle = Histogram(
@@ -46,10 +67,9 @@ class Meters:
             "How often the watches had to be started again.",
             registry=self.registry,
         )
-        self.last_event = Gauge(
-            "qwen_operator_last_event_timestamp_seconds",
+        self.last_event = self._gauge(
+            "last_event_timestamp_seconds",
             "When a watch last delivered anything, unix seconds.",
-            registry=self.registry,
         )
         build = Gauge(
             "qwen_operator_build_info",
@@ -58,3 +78,47 @@ class Meters:
             registry=self.registry,
         )
         build.labels(version=__version__).set(1)
+
+    def _gauge(self, name: str, meaning: str) -> Gauge:
+        return Gauge(f"qwen_operator_{name}", meaning, registry=self.registry)
+
+    def requested(self, verb: str, kind: str, code: int) -> None:
+        """Count one request to the API server."""
+        self.requests.labels(verb=verb, kind=kind, code=str(code)).inc()
+
+    def count_resources(self, reasons: Callable[[], Iterator[str]]) -> None:
+        """Show how many QwenDeployments there are by the reason of their Ready condition."""
+        self.registry.register(_Resources(reasons))
+
+
+class _Resources(Collector):
+    """Counted when asked: no gauge of a reason that has gone stays behind."""
+
+    def __init__(self, reasons: Callable[[], Iterator[str]]) -> None:
+        self._reasons = reasons
+
+    def collect(self) -> Iterator[Metric]:
+        found = GaugeMetricFamily(
+            "qwen_operator_resources",
+            "QwenDeployments by the reason of their Ready condition.",
+            labels=["reason"],
+        )
+        for reason, count in sorted(Tally(self._reasons()).items()):
+            found.add_metric([reason], count)
+        yield found
+
+
+class MeteredScraper:
+    """`Scraper` that counts what another one does."""
+
+    def __init__(self, scraper: Scraper, meters: Meters) -> None:
+        self._scraper, self._meters = scraper, meters
+
+    async def read(self, address: str) -> Reading | None:
+        """See `Scraper`."""
+        started = time.monotonic()
+        reading = await self._scraper.read(address)
+        self._meters.scrapes.observe(time.monotonic() - started)
+        if reading is None:
+            self._meters.scrape_failures.inc()
+        return reading

@@ -22,6 +22,11 @@ class Queue:
         return len(self._due)
 
     @property
+    def oldest(self) -> float:
+        """How long the key that waits longest has been due, in seconds; 0 if none is due."""
+        return max(0.0, self._clock() - min(self._due.values(), default=self._clock()))
+
+    @property
     def busy(self) -> int:
         """How many are being worked on."""
         return len(self._busy)

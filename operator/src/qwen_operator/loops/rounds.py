@@ -7,6 +7,7 @@ import time
 
 from qwen_operator.cluster.protocol import QWEN, WATCHED, Cluster, Json, Kind
 from qwen_operator.errors import OperatorError
+from qwen_operator.loops.hearing import Hearing
 from qwen_operator.loops.meters import Meters
 from qwen_operator.loops.queue import Queue
 from qwen_operator.naming import MANAGED_SELECTOR
@@ -77,17 +78,21 @@ async def _listed(cluster: Cluster, kind: Kind, settings: Settings) -> list[Json
     return found
 
 
-async def sweep(cluster: Cluster, store: Store, queue: Queue, settings: Settings) -> None:
+async def sweep(cluster: Cluster, store: Store, queue: Queue, settings: Settings) -> int:
     """List everything once; what watches missed is poked, what is gone is forgotten.
+
+    Returns:
+        How many resources had news that no watch had told of.
 
     Raises:
         OperatorError: the listing failed; nothing was forgotten.
     """
     # Children first: a resource must not be passed over while its children seem to be missing.
     lists = [(kind, await _listed(cluster, kind, settings)) for kind in (*WATCHED, QWEN)]
-    for kind, bodies in lists:
-        for key in store.replace(kind, bodies):
-            queue.poke(key)
+    missed = {key for kind, bodies in lists for key in store.replace(kind, bodies)}
+    for key in missed:
+        queue.poke(key)
+    return len(missed)
 
 
 async def sweep_until_it_works(
@@ -105,14 +110,15 @@ async def sweep_until_it_works(
 
 
 async def keep_sweeping(
-    cluster: Cluster, watched: tuple[Store, Queue], settings: Settings, meters: Meters
+    cluster: Cluster, watched: tuple[Store, Queue, Hearing], settings: Settings, meters: Meters
 ) -> None:
     """Sweep for ever, at intervals with jitter."""
+    store, queue, hearing = watched
     chance = random.Random()  # noqa: S311 - jitter, no secret
     while True:
         await asyncio.sleep(settings.sweep_interval_seconds * chance.uniform(0.8, 1.2))
         try:
-            await sweep(cluster, *watched, settings)
+            hearing.swept(await sweep(cluster, store, queue, settings))
         except OperatorError as problem:
             meters.sweeps.labels(outcome="failed").inc()
             log.warning("sweep failed, the next one will do: %s", problem)

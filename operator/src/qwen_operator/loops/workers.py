@@ -39,7 +39,9 @@ async def work(queue: Queue, one_pass: Pass, backoff: Backoff, meters: Meters) -
         meters.busy.set(queue.busy)
         started = time.monotonic()
         outcome, at_least = await _attempt(key, one_pass)
-        meters.passes.labels(outcome=outcome).observe(time.monotonic() - started)
+        took = time.monotonic() - started
+        meters.passes.labels(outcome=outcome).observe(took)
+        log.debug("%s: pass %s in %.3f s", key, outcome, took)
         if outcome == "done":
             backoff.passed(key)
         else:

@@ -1,6 +1,6 @@
 """The last seen state of everything we watch: fed by watches, sweeps and our own writes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from qwen_operator import naming
@@ -97,6 +97,14 @@ class Store:
         places = self._by_key.get(key, set())
         found = [self._objects[place] for place in places if place[0] == kind.kind]
         return sorted(found, key=version_of)
+
+    def reasons(self) -> Iterator[str]:
+        """The reason of every QwenDeployment's Ready condition; Unknown before there is one."""
+        for (kind, _), body in self._objects.items():
+            if kind == QWEN.kind:
+                conditions = body.get("status", {}).get("conditions") or ()
+                ready = (each["reason"] for each in conditions if each["type"] == "Ready")
+                yield next(ready, "Unknown")
 
     def pods(self) -> list[Json]:
         """Every model pod."""
