@@ -157,7 +157,7 @@ class Operator:
         self._watches.start()
         log.info("watching %s", ", ".join(settings.watch_namespaces) or "all namespaces")
         rendering = (settings, backend_files())
-        one_pass = Reconciler(cluster, (*watched, warnings), rendering, _now)
+        one_pass = Reconciler(cluster, (*watched, warnings), rendering, (_now, self._loop.time))
         backoff = Backoff(random.Random())  # noqa: S311 - jitter, no secret
         async with asyncio.TaskGroup() as group:
             for _ in range(settings.workers):

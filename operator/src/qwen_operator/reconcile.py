@@ -23,6 +23,7 @@ from qwen_operator.desired.scale import scaled
 from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Refused, Unreachable
 from qwen_operator.facts import Engine, Facts, Outside, is_ready, read_facts
 from qwen_operator.naming import Key
+from qwen_operator.observe.disputes import Disputes, other_manager
 from qwen_operator.observe.engines import Engines
 from qwen_operator.observe.store import Store
 from qwen_operator.observe.warnings import Warnings
@@ -42,6 +43,14 @@ class _Taken(Exception):
     """An object with a name that we need belongs to somebody else."""
 
 
+class _Disputed(Exception):
+    """Somebody keeps changing an object of ours; `wait` seconds until it is set back again."""
+
+    def __init__(self, message: str, wait: float) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
 def _owner(body: Mapping[str, Any]) -> Mapping[str, Any]:
     references: list[Mapping[str, Any]] = body["metadata"].get("ownerReferences") or []
     return next((each for each in references if each.get("controller")), {})
@@ -49,6 +58,11 @@ def _owner(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _place(manifest: Mapping[str, Any]) -> tuple[str, str]:
     return manifest["kind"], manifest["metadata"]["name"]
+
+
+def _applied(body: Mapping[str, Any]) -> str | None:
+    annotations: Mapping[str, str] = body["metadata"].get("annotations") or {}
+    return annotations.get(naming.APPLIED_HASH_ANNOTATION)
 
 
 def _is_ours(body: Mapping[str, Any], resource: Resource) -> bool:
@@ -63,7 +77,7 @@ class Reconciler:
         cluster: Cluster,
         watched: tuple[Store, Engines, Warnings],
         rendering: tuple[Settings, Mapping[str, str]],
-        now: Now,
+        clocks: tuple[Now, Callable[[], float]],
     ) -> None:
         """Make one for the whole operator.
 
@@ -71,12 +85,14 @@ class Reconciler:
             cluster: where children are applied and statuses written.
             watched: what was last seen of objects, of engines, and of pods that do not start.
             rendering: the operator's settings and the backend's source files.
-            now: the present time in RFC 3339, UTC.
+            clocks: the present time in RFC 3339, UTC, and a monotonic clock in seconds.
         """
+        now, clock = clocks
         self._cluster = cluster
         self._store, self._engines, self._warnings = watched
         self._settings, self._backend = rendering
         self._now = now
+        self._disputes = Disputes(clock)
 
     async def __call__(self, key: Key) -> None:
         """One pass.
@@ -97,6 +113,10 @@ class Reconciler:
         try:
             await self._apply(resource, wanted)
             await self._prune(resource, wanted)
+            self._check_disputes(resource, wanted)
+        except _Disputed as finding:
+            obstacle = Trouble(Reason.FieldConflict, str(finding))
+            again = Unreachable(str(finding), finding.wait)
         except _Taken as finding:
             obstacle = Trouble(Reason.NameTaken, str(finding))
             again = Refused(str(finding))
@@ -133,6 +153,8 @@ class Reconciler:
                 self._check_owner(known, resource)
                 if holds(known, manifest):
                     continue
+                if not self._disputes.may_correct((resource.key, *_place(plain))):
+                    continue
                 log.info("%s: %s %s differs, applying", resource.key, *_place(plain))
                 if (change := reclaimed(known, manifest)) is not None:
                     await self._cluster.merge(manifest, change)
@@ -141,6 +163,16 @@ class Reconciler:
                     version = known["metadata"]["resourceVersion"]
                     manifest["metadata"] = {**manifest["metadata"], "resourceVersion": version}
             self._store.put(await self._cluster.apply(manifest))
+            if known is not None and _applied(known) in {_applied(manifest), None}:
+                # The same was applied before: somebody else has changed it since.
+                self._disputes.corrected((resource.key, *_place(plain)), other_manager(known))
+
+    def _check_disputes(self, resource: Resource, wanted: Desired) -> None:
+        for kind, name in map(_place, wanted.children):
+            if (found := self._disputes.dispute((resource.key, kind, name))) is not None:
+                who, wait = found
+                words = f"{kind} {name} is changed again and again by the field manager {who}"
+                raise _Disputed(words, wait)
 
     async def _unseen(self, manifest: Json) -> Json | None:
         """An object of that name that we do not watch: it lacks our label, so it is not ours."""

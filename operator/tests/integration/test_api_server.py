@@ -104,5 +104,5 @@ async def test_a_server_that_is_not_there_is_unreachable(kubeconfig: Path, tmp_p
     elsewhere = tmp_path / "kubeconfig"
     redirected(kubeconfig, elsewhere, f"https://127.0.0.1:{free_port()}")
     async with connect({"KUBECONFIG": str(elsewhere)}) as made:
-        with pytest.raises(Unreachable, match="list pods in all namespaces: no answer"):
+        with pytest.raises(Unreachable, match="list Pod in all namespaces: no answer"):
             await made.list(POD, None)

@@ -65,7 +65,7 @@ def make_bench() -> Bench:
         cluster,
         (store, engines, Warnings(lambda: 0.0)),
         (Settings(), BACKEND),
-        lambda: time[0],
+        (lambda: time[0], clock),
     )
     return Bench(cluster, pods, clock, store, engines, reconcile, time)
 

@@ -29,7 +29,12 @@ def version_of(body: Mapping[str, Any]) -> int:
 
 def slim(body: Mapping[str, Any]) -> Json:
     """The object without what we never read; managedFields is often most of its size."""
-    metadata = {k: v for k, v in body["metadata"].items() if k != "managedFields"}
+    metadata = dict(body["metadata"])
+    if entries := metadata.pop("managedFields", None):
+        kept = ("manager", "time", "subresource")
+        metadata["managedFields"] = [
+            {key: each[key] for key in kept if key in each} for each in entries
+        ]
     return {**body, "metadata": metadata}
 
 

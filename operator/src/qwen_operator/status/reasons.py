@@ -42,6 +42,13 @@ class Reason(Enum):
         " permission of the operator's service account has to be changed by an administrator.",
         resolves=True,
     )
+    FieldConflict = Meaning(
+        "Somebody else keeps changing one of the resource's objects back; the operator restores it"
+        " at growing intervals, and until then what runs is not what the spec asks for.",
+        "Stop the field manager that the message names (a script, another controller, a GitOps"
+        " tool that manages the object itself), or let it change the QwenDeployment instead.",
+        resolves=True,
+    )
     WaitingForGPU = Meaning(
         "No node has enough free GPUs for a pod.",
         "Free GPUs, add a node, ask for fewer in spec.resources.gpus, or check that the device"
