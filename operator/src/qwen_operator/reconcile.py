@@ -28,7 +28,7 @@ from qwen_operator.observe.engines import Engines
 from qwen_operator.observe.store import Store
 from qwen_operator.observe.warnings import Warnings
 from qwen_operator.settings import Settings
-from qwen_operator.status.document import conditions, counts, dated, endpoints
+from qwen_operator.status.document import conditions, counts, dated, endpoints, outdated
 from qwen_operator.status.events import event
 from qwen_operator.status.pods import Trouble
 from qwen_operator.status.reasons import Reason
@@ -124,8 +124,10 @@ class Reconciler:
             obstacle = Trouble(Reason.ApplyRefused, str(problem))
             again = problem
         await self._look(key)
-        what = seen(resource, self._facts(key, resource.uid), wanted.template_hash, obstacle)
-        await self._report(body, what, self._details(resource, wanted))
+        facts = self._facts(key, resource.uid)
+        what = seen(resource, facts, wanted.template_hash, obstacle)
+        older = outdated(facts, wanted.newest_hash)
+        await self._report(body, what, {**self._details(resource, wanted), **older})
         if again is not None:
             raise again
 

@@ -7,9 +7,11 @@ import pytest
 
 from qwen_operator import naming
 from qwen_operator.api.resource import Resource, read_resource
+from qwen_operator.cluster.protocol import DEPLOYMENT
 from qwen_operator.desired.children import Desired, desired
 from qwen_operator.desired.held import held_back
 from qwen_operator.settings import Settings
+from tests.unit.conftest import Bench
 from tests.unit.stand_ins import BACKEND, Json, resource_body
 
 NEWER = {**BACKEND, "model.py": "# a later one\n"}
@@ -107,3 +109,20 @@ def test_the_status_can_tell_who_rendered_it() -> None:
     stamps[naming.RENDERED_BY_ANNOTATION] = "0.0.9"
     assert held_back(typed(), new(typed()), found).rendered_by == "0.0.9"
     assert replace(new(typed()), rendered_by="0.0.9") != new(typed())
+
+
+async def test_the_status_names_pods_of_an_older_rendering(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    wanted = bench.cluster.one(DEPLOYMENT, "qwen")["spec"]["template"]["metadata"]
+    stamps = {**wanted["annotations"], naming.TEMPLATE_HASH_ANNOTATION: "older"}
+    for name, annotations in (("new", wanted["annotations"]), ("old", stamps)):
+        metadata = {"name": name, "namespace": "models", "labels": wanted["labels"]}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {**metadata, "annotations": annotations},
+        }
+        bench.cluster.put({**pod, "status": {}})
+    await bench.once()
+    assert bench.cluster.resource()["status"]["outdatedPods"] == ["old"]

@@ -89,6 +89,10 @@ class Status(Part):
     """Version of the operator that rendered what pods should run; an older one than the operator's
     own where spec.updatePolicy holds pods back."""
 
+    outdated_pods: Annotated[tuple[str, ...], Field(max_length=32)] = ()
+    """Pods that do not run the operator's newest rendering of the spec: they are being replaced, or
+    spec.updatePolicy holds them back. At most 32 are named."""
+
     endpoints: Endpoints | None = None
     failure: Failure | None = None
     conditions: Annotated[

@@ -26,6 +26,8 @@ class Desired:
         children: manifests in the order in which they are applied: what pods need comes first.
         config_hash: the rendering of the model repository that pods should run.
         template_hash: the pod template that pods should be made from.
+        newest_hash: the pod template as this operator renders it; another one than template_hash
+            where spec.updatePolicy holds pods back.
         image: the image that pods should run.
         rendered_by: the version of the operator that rendered the pod template.
         kept: (kind, name) of children that are not rendered anew and must stay.
@@ -34,6 +36,7 @@ class Desired:
     children: tuple[Json, ...]
     config_hash: str
     template_hash: str
+    newest_hash: str
     image: str
     rendered_by: str = __version__
     kept: frozenset[tuple[str, str]] = frozenset()
@@ -166,7 +169,13 @@ def desired(resource: Resource, settings: Settings, backend: Mapping[str, str]) 
     if bounds is not None and bounds.metrics is not None:
         children.append(_autoscaler(resource, bounds))
     template_hash = template["metadata"]["annotations"][naming.TEMPLATE_HASH_ANNOTATION]
-    return Desired(tuple(children), rendered.hash, template_hash, image(resource, settings))
+    return Desired(
+        children=tuple(children),
+        config_hash=rendered.hash,
+        template_hash=template_hash,
+        newest_hash=template_hash,
+        image=image(resource, settings),
+    )
 
 
 def with_applied_hash(manifest: Json) -> Json:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qwen_operator import naming
+from qwen_operator.facts import Facts
 from qwen_operator.status.pods import Trouble
 from qwen_operator.status.reasons import Reason
 from qwen_operator.status.verdict import Seen
@@ -11,6 +12,7 @@ from qwen_operator.status.verdict import Seen
 Json = dict[str, Any]
 
 _MESSAGE = 2000
+MOST_PODS_NAMED = 32
 
 
 def _condition(kind: str, *, holds: bool, because: Trouble) -> Json:
@@ -77,6 +79,12 @@ def endpoints(child: str, namespace: str, served_name: str) -> Json:
         "grpc": f"{host}:{naming.GRPC_PORT}",
         "metrics": f"http://{host}:{naming.METRICS_PORT}/metrics",
     }
+
+
+def outdated(facts: Facts, newest: str) -> Json:
+    """Names of pods that do not run the newest rendering: rolling now, or held back."""
+    names = [pod.name for pod in facts.pods if pod.template_hash != newest]
+    return {"outdatedPods": names[:MOST_PODS_NAMED]} if names else {}
 
 
 def _failure(found: Trouble) -> Json:
