@@ -25,13 +25,13 @@ check: ## lint, types, layers, drift of generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=operator/src $(BIN)/mypy
-	MYPYPATH=operator/src:operator $(BIN)/mypy operator/tests/unit operator/tests/integration
+	MYPYPATH=operator/src:operator $(BIN)/mypy operator/tests/unit operator/tests/corpus operator/tests/integration
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python operator/generate.py --check
 
 .PHONY: unit
 unit: ## tests that need nothing but Python
-	$(PYTEST) operator/tests/unit operator/tests/backend/unit e2e/tiny_qwen images e2e/cluster -m "not cluster and not triton and not images"
+	$(PYTEST) operator/tests/unit operator/tests/corpus operator/tests/backend/unit e2e/tiny_qwen images e2e/cluster -m "not cluster and not triton and not images"
 
 .PHONY: e2e
 e2e: ## tests on the real parts: API server, kubelet, Triton, vLLM (root)

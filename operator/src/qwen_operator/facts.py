@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -46,6 +46,42 @@ class Termination:
 
 
 @dataclass(frozen=True, slots=True)
+class Times:
+    """When a pod came how far, RFC 3339 in UTC; None as long as it has not.
+
+    Attributes:
+        created: the pod object.
+        scheduled: a node was found.
+        started: the serving container's present process.
+        ready: kubelet called it ready, and still does.
+    """
+
+    created: str | None = None
+    scheduled: str | None = None
+    started: str | None = None
+    ready: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedPod:
+    """A pod that its node ended, refused or lost, and that still stands in the API.
+
+    Attributes:
+        name: the pod's.
+        template_hash: pod template that it was made from.
+        node: where it was.
+        words: why, in Kubernetes' words.
+        lost: the node does not answer.
+    """
+
+    name: str
+    template_hash: str
+    node: str | None
+    words: str
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PodFacts:
     """One pod of a resource.
 
@@ -64,6 +100,9 @@ class PodFacts:
         termination: how the serving container last ended, now or before a restart.
         restarts: of the serving container.
         engine: what the last scrapes say.
+        image: of the serving container.
+        gpus: how many of which extended resource it asks for.
+        times: when it came how far.
     """
 
     name: str
@@ -80,6 +119,9 @@ class PodFacts:
     termination: Termination | None = None
     restarts: int = 0
     engine: Engine = Engine.UNKNOWN
+    image: str | None = None
+    gpus: str | None = None
+    times: Times = field(default_factory=Times)
 
     @property
     def is_serving(self) -> bool:
@@ -93,11 +135,13 @@ class Facts:
 
     Attributes:
         pods: those of this resource that are neither over nor being deleted, by name.
+        ended: those that a node ended, refused or lost, by name.
         replica_failure: why the ReplicaSet cannot make pods, in the API server's words.
         deployment_seen: the Deployment exists.
     """
 
     pods: tuple[PodFacts, ...] = ()
+    ended: tuple[EndedPod, ...] = ()
     replica_failure: str | None = None
     deployment_seen: bool = False
 
@@ -145,6 +189,30 @@ class Outside:
     warning: str | None = None
 
 
+def _times(body: Mapping[str, Any], state: Mapping[str, Any]) -> Times:
+    scheduled, ready = _condition(body, "PodScheduled"), _condition(body, "Ready")
+    return Times(
+        created=body["metadata"].get("creationTimestamp"),
+        scheduled=scheduled.get("lastTransitionTime")
+        if scheduled.get("status") == "True"
+        else None,
+        started=(state.get("running") or {}).get("startedAt"),
+        ready=ready.get("lastTransitionTime") if ready.get("status") == "True" else None,
+    )
+
+
+def _specified(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    containers: Sequence[Mapping[str, Any]] = body.get("spec", {}).get("containers") or ()
+    return next((each for each in containers if each.get("name") == naming.CONTAINER), {})
+
+
+def _gpus(container: Mapping[str, Any]) -> str | None:
+    """What the container asks for beside the resources that Kubernetes itself knows."""
+    limits: Mapping[str, Any] = (container.get("resources") or {}).get("limits") or {}
+    asked = [f"{count} {name}" for name, count in sorted(limits.items()) if "/" in name]
+    return ", ".join(asked) or None
+
+
 def read_pod(body: Mapping[str, Any], seen: Outside) -> PodFacts:
     """Type one pod as the API server shows it, with what is known of it from elsewhere."""
     metadata = body["metadata"]
@@ -168,6 +236,9 @@ def read_pod(body: Mapping[str, Any], seen: Outside) -> PodFacts:
         termination=_termination(state) or _termination(last),
         restarts=int(container.get("restartCount") or 0),
         engine=seen.engine,
+        image=_specified(body).get("image"),
+        gpus=_gpus(_specified(body)),
+        times=_times(body, state),
     )
 
 
@@ -175,6 +246,28 @@ def _is_alive(pod: Mapping[str, Any]) -> bool:
     """Not being deleted, and not over: an evicted pod stays as Failed, and serves nobody."""
     over = pod.get("status", {}).get("phase") in {"Failed", "Succeeded"}
     return not over and not pod["metadata"].get("deletionTimestamp")
+
+
+def _ended(pod: Mapping[str, Any]) -> EndedPod | None:
+    """A pod that a node ended, refused or lost; None for any other that is over."""
+    metadata, status = pod["metadata"], pod.get("status", {})
+    disrupted = _condition(pod, "DisruptionTarget")
+    lost = status.get("reason") == "NodeLost" or (
+        disrupted.get("reason") == "DeletionByTaintManager"
+        and bool(metadata.get("deletionTimestamp"))
+    )
+    over = status.get("phase") == "Failed" and bool(status.get("reason"))
+    if not lost and not over:
+        return None
+    said = [status.get("reason") or disrupted.get("reason"), status.get("message")]
+    words = ": ".join(str(each) for each in [*said, disrupted.get("message")] if each)
+    return EndedPod(
+        name=metadata["name"],
+        template_hash=(metadata.get("annotations") or {}).get(naming.TEMPLATE_HASH_ANNOTATION, ""),
+        node=pod.get("spec", {}).get("nodeName"),
+        words=words,
+        lost=lost,
+    )
 
 
 def read_facts(
@@ -190,10 +283,12 @@ def read_facts(
         outside: pod uid → what is known of it from elsewhere.
     """
     alive = [each for each in pods if _is_alive(each)]
+    over = [each for each in pods if not _is_alive(each)]
     failure = _condition(deployment or {}, "ReplicaFailure")
     typed = (read_pod(each, outside.get(each["metadata"]["uid"], Outside())) for each in alive)
     return Facts(
         pods=tuple(sorted(typed, key=lambda pod: pod.name)),
+        ended=tuple(sorted(filter(None, map(_ended, over)), key=lambda pod: pod.name)),
         replica_failure=failure.get("message") if failure.get("status") == "True" else None,
         deployment_seen=deployment is not None,
     )

@@ -269,7 +269,7 @@ class Reconciler:
         before = body.get("status") or {}
         status = {
             "observedGeneration": generation,
-            **counts(what, found),
+            **counts(what, found, before),
             **details,
             "conditions": dated(conditions(what, found), before, (generation, self._now())),
         }

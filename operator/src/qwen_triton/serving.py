@@ -172,10 +172,7 @@ class Serving:
         """Called on the engine's loop, once, when the engine is beyond recovery."""
         if self._draining:
             return
-        gone = "the engine's process is gone"
-        found = failures.classify(gone, self._console.lines(), Reason.ENGINE_DEAD)
-        memory = found.reason is Reason.CUDA_OUT_OF_MEMORY
-        failure = found if memory else Failure(Reason.ENGINE_DEAD, gone, found.log_line)
+        failure = failures.classify_death(self._console.lines())
         if self.liveness.fail(f"{failure.reason}: {failure.message}"):
             for stream in self._outbox.open_streams:
                 stream.stop(Unavailable("the engine has died; the server is about to restart"))

@@ -48,6 +48,22 @@ class Failure(Part):
     """What to do next."""
 
 
+class Startup(Part):
+    """How long the pod that became ready last took: the phases sum to ready minus created."""
+
+    pod: str
+    """The pod."""
+
+    scheduled_seconds: Annotated[int, Field(ge=0)]
+    """From its creation until a node was found."""
+
+    pulled_seconds: Annotated[int, Field(ge=0)]
+    """From there until its container's process was started: image, volumes, earlier attempts."""
+
+    loaded_seconds: Annotated[int, Field(ge=0)]
+    """From there until it was ready: download and loading of the weights, warming up."""
+
+
 class Endpoints(Part):
     """Where the model answers inside the cluster."""
 
@@ -94,6 +110,7 @@ class Status(Part):
     spec.updatePolicy holds them back. At most 32 are named."""
 
     endpoints: Endpoints | None = None
+    startup: Startup | None = None
     failure: Failure | None = None
     conditions: Annotated[
         tuple[Condition, ...],

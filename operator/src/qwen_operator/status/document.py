@@ -1,12 +1,14 @@
 """The status document: conditions, counts and endpoints, from a verdict."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from qwen_operator import naming
 from qwen_operator.facts import Facts
 from qwen_operator.status.pods import Trouble
 from qwen_operator.status.reasons import Reason
+from qwen_operator.status.startup import startup
 from qwen_operator.status.verdict import Seen
 
 Json = dict[str, Any]
@@ -16,7 +18,7 @@ MOST_PODS_NAMED = 32
 
 
 def _condition(kind: str, *, holds: bool, because: Trouble) -> Json:
-    text = because.message[:_MESSAGE]
+    text = _shortened(because.message, _MESSAGE)
     return {
         "type": kind,
         "status": "True" if holds else "False",
@@ -28,8 +30,14 @@ def _condition(kind: str, *, holds: bool, because: Trouble) -> Json:
 def _with_remedy(found: Trouble) -> Trouble:
     if not found.reason.value.failing:
         return found
-    words = f"{found.message}. What to do: {found.reason.value.remedy}"
-    return Trouble(found.reason, words, found.pod, found.log_line)
+    todo = f" What to do: {found.suggestion}"
+    words = _shortened(found.message, _MESSAGE - len(todo) - 1).rstrip(".")
+    return replace(found, message=f"{words}.{todo}")
+
+
+def _shortened(text: str, most: int) -> str:
+    """Never cut what to do away: what was seen is shortened instead."""
+    return text if len(text) <= most else f"{text[: most - 2].rstrip()} …"
 
 
 def conditions(what: Seen, found: Trouble) -> list[Json]:
@@ -90,21 +98,29 @@ def outdated(facts: Facts, newest: str) -> Json:
 def _failure(found: Trouble) -> Json:
     made = {
         "reason": found.reason.name,
-        "message": found.message[:_MESSAGE],
-        "suggestion": found.reason.value.remedy,
+        "message": _shortened(found.message, _MESSAGE),
+        "suggestion": found.suggestion,
         "pod": found.pod,
         "logLine": found.log_line,
     }
     return {key: value for key, value in made.items() if value is not None}
 
 
-def counts(what: Seen, found: Trouble) -> Json:
-    """Counts of pods, and the failure if there is one."""
+def counts(what: Seen, found: Trouble, before: Mapping[str, Any] | None = None) -> Json:
+    """Counts of pods, the latest start, and the failure if there is one.
+
+    Args:
+        what: what was seen.
+        found: the verdict on it.
+        before: the status as it stands on the resource.
+    """
     made: Json = {
         "replicas": len(what.facts.pods),
         "readyReplicas": len(what.serving),
         "updatedReplicas": len(what.updated),
     }
+    if (took := startup(what.facts.pods, (before or {}).get("startup"))) is not None:
+        made["startup"] = took
     if found.reason.value.failing:
         made["failure"] = _failure(found)
     return made

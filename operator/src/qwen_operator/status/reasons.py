@@ -88,11 +88,26 @@ class Reason(Enum):
         "Create the Secret that spec.model.tokenSecretRef names, or correct its name and key.",
         resolves=True,
     )
+    ContainerStartFailed = Meaning(
+        "The node cannot start the container's program.",
+        "Read the container runtime's words in the message: an image for another processor, a"
+        " program that is missing in it, or the node's GPU runtime.",
+        resolves=True,
+    )
     PodStartFailed = Meaning(
         "kubelet cannot start the pod on its node.",
         "Read Kubernetes' words in the message: most often a volume that cannot be mounted or a"
         " network that cannot be set up.",
         resolves=True,
+    )
+    SharedMemoryTooSmall = Meaning(
+        "The pod's shared memory (/dev/shm) is too small.",
+        "Raise spec.triton.sharedMemorySize, and spec.resources.memory with it.",
+    )
+    DiskFull = Meaning(
+        "A disk that the model is written to is full.",
+        "Name a PersistentVolumeClaim that is large enough in spec.model.cache, or free the"
+        " node's disk.",
     )
     ModelDownloadFailed = Meaning(
         "The weights could not be downloaded.",
@@ -101,6 +116,15 @@ class Reason(Enum):
     ModelNotFound = Meaning(
         "There are no weights at spec.model.source.",
         "Check the name on the hub, or the path inside the volume: it must hold config.json.",
+    )
+    ModelCorrupt = Meaning(
+        "A file of the model is damaged or incomplete.",
+        "Remove the model from the volume or cache and download it again; compare sizes and"
+        " checksums.",
+    )
+    ModelUnsupported = Meaning(
+        "The image's vLLM does not know this model's architecture or tokenizer.",
+        "Choose a newer spec.triton.image, or another model.",
     )
     CudaOutOfMemory = Meaning(
         "The GPU's memory does not hold weights and activations.",
@@ -113,6 +137,10 @@ class Reason(Enum):
         "Lower spec.engine.maxModelLen to the figure in the message, or raise"
         " spec.engine.gpuMemoryUtilization (on the CPU spec.engine.cpuKvCacheSpace).",
     )
+    GPUCountMismatch = Meaning(
+        "The engine wants another number of GPUs than the pod has.",
+        "Let spec.engine.tensorParallelSize x pipelineParallelSize be spec.resources.gpus.",
+    )
     BadEngineArgument = Meaning(
         "vLLM refuses one of its engine arguments.",
         "Correct the argument that the message names in spec.engine or spec.engine.extraArgs.",
@@ -121,6 +149,16 @@ class Reason(Enum):
         "The GPU or its driver cannot run what was asked for.",
         "Use another dtype or quantisation, a newer driver, or schedule to other GPUs with"
         " spec.scheduling.nodeSelector.",
+    )
+    GPUError = Meaning(
+        "A GPU, its driver or a kernel on it failed.",
+        "Look at the node: Xid errors in its kernel log, nvidia-smi; drain it if the GPU is"
+        " at fault.",
+    )
+    GPUCommunicationFailed = Meaning(
+        "The GPUs of a pod could not talk to each other (NCCL).",
+        "Raise spec.triton.sharedMemorySize, set NCCL_DEBUG to INFO in spec.triton.env and"
+        " read the log; all GPUs of a pod must be healthy and on one node.",
     )
     ModelLoadFailed = Meaning(
         "The model could not be loaded.",
@@ -145,6 +183,17 @@ class Reason(Enum):
     CrashLooping = Meaning(
         "The container ends again and again.",
         "Read status.failure.logLine and the container's previous log (kubectl logs --previous).",
+    )
+    Evicted = Meaning(
+        "A node ended or refused a pod; another one is made.",
+        "Read the node's words in the message, and look at it (kubectl describe node).",
+        resolves=True,
+    )
+    NodeLost = Meaning(
+        "The node of a pod does not answer any more; the pod is being replaced.",
+        "Look at the node (kubectl get nodes); remove it from the cluster if it does not come"
+        " back, else its pods stay as Terminating.",
+        resolves=True,
     )
     ProbeFailing = Meaning(
         "The engine answers on :8002, but Kubernetes does not call the pod ready any more, so the"

@@ -1,11 +1,13 @@
 """What is the case with a resource as a whole: one reason, most specific first."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from qwen_operator.api.resource import Resource
 from qwen_operator.facts import Facts, PodFacts
-from qwen_operator.status.pods import Trouble, trouble
+from qwen_operator.status.pods import Trouble, ending, trouble
 from qwen_operator.status.reasons import Reason
+from qwen_operator.status.remedies import REFUSED, remedy_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,12 @@ def seen(
 
 
 def _refused_pods(words: str) -> Trouble:
-    if "exceeded quota" in words:
-        return Trouble(Reason.QuotaExceeded, words)
+    todo = remedy_for(words, REFUSED)
+    if re.search("exceeded quota|failed quota", words, re.IGNORECASE):
+        return Trouble(Reason.QuotaExceeded, words, own_suggestion=todo)
     if "violates PodSecurity" in words:
         return Trouble(Reason.PodSecurityViolation, words)
-    return Trouble(Reason.PodsRefused, words)
+    return Trouble(Reason.PodsRefused, words, own_suggestion=todo)
 
 
 def _stopped(what: Seen) -> Trouble | None:
@@ -71,6 +74,7 @@ def verdict(what: Seen) -> Trouble:
     if (stopped := _stopped(what)) is not None:
         return stopped
     troubles = [found for pod in what.updated if (found := trouble(pod)) is not None]
+    troubles += [ending(pod) for pod in what.facts.ended if pod.template_hash == what.template_hash]
     if what.facts.replica_failure is not None and len(what.updated) < what.wanted:
         troubles.append(_refused_pods(what.facts.replica_failure))
     ready = len([pod for pod in what.updated if pod.is_serving])
@@ -81,7 +85,7 @@ def verdict(what: Seen) -> Trouble:
         count += f" with the present configuration, {older} still run an older one"
     if troubles:
         worst = min(troubles, key=lambda found: (found.reason.rank, found.pod or ""))
-        return Trouble(worst.reason, f"{count}: {worst.message}", worst.pod, worst.log_line)
+        return replace(worst, message=f"{count}: {worst.message}")
     return Trouble(
         Reason.NotEnoughReplicas, f"{count}: {len(what.updated)} of {what.wanted} pods exist"
     )
