@@ -71,3 +71,14 @@ def test_a_start_that_goes_on_is_told_with_its_phase_and_since_when(
     assert found is not None
     assert found.reason.name == "ModelLoading"
     assert words in found.message
+
+
+def test_clocks_that_differ_make_no_phase_negative() -> None:
+    times = Times(
+        created="2026-01-01T00:00:10Z",
+        scheduled="2026-01-01T00:00:08Z",
+        started="2026-01-01T00:03:00Z",
+        ready="2026-01-01T00:02:00Z",
+    )
+    found = startup([PodFacts("a", "a", "h", ready=True, times=times)], None)
+    assert found == {"pod": "a", "scheduledSeconds": 0, "pulledSeconds": 110, "loadedSeconds": 0}

@@ -175,3 +175,24 @@ def test_phases_of_a_start_are_never_negative_and_stay_when_looked_at_again(
         assert all(value >= 0 for name, value in took.items() if name != "pod")
         assert startup(facts.pods, took) == took
         assert startup((), took) == took
+
+
+def test_what_was_seen_is_shortened_and_what_to_do_is_not() -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota " * 9000}
+    document = status([], {}, ({"status": {"conditions": [failure]}}, 1))
+    assert len(ready(document)["message"]) <= 2000
+    assert ready(document)["message"].endswith(document["failure"]["suggestion"])
+    assert len(document["failure"]["message"]) <= 2000
+
+
+def test_of_equal_troubles_the_first_pod_by_name_is_told_whatever_the_order() -> None:
+    def bad(name: str) -> Json:
+        waiting = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
+        return {
+            "metadata": {"name": name, "uid": name},
+            "status": {"containerStatuses": [{"name": naming.CONTAINER, "state": waiting}]},
+        }
+
+    facts = [read_facts(None, [bad(name) for name in names], {}) for names in ("ab", "ba")]
+    told = {verdict(Seen(each, 2, "")).pod for each in facts}
+    assert told == {"a"}

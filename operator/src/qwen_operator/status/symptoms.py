@@ -391,6 +391,27 @@ _TABLE: tuple[tuple[str, tuple[tuple[str, Remedy], ...]], ...] = (
         ),
     ),
     (
+        "ModelNotFound",
+        (
+            (r"Invalid repository ID or local directory|HFValidationError", ""),
+            (r"Cannot find any model weights|does not appear to have (?:a|any) file", ""),
+            (r"(?:No such file or directory|FileNotFoundError).*(?:config|safetensors|model)", ""),
+            (r"Can't load the (?:configuration|model)|EntryNotFoundError", ""),
+            (r"No model weights found|No supported config format found", ""),
+        ),
+    ),
+    (
+        "OutOfMemory",
+        (
+            (r"DefaultCPUAllocator: (?:can't|not enough)|\bMemoryError\b|std::bad_alloc", ""),
+            (
+                r"Cannot allocate memory|Failed core proc\(s\): \{[^}]*-9\b|[Oo]ut of memory: Kill",
+                "",
+            ),
+            (r"killed by SIGKILL|oom-kill|OOM killer|running low on memory", ""),
+        ),
+    ),
+    (
         "BadEngineArgument",
         (
             (r"unknown engine argument '(?P<name>\w+)'.*did you mean '(?P<near>\w+)'", _nearest),
@@ -427,27 +448,6 @@ _TABLE: tuple[tuple[str, tuple[tuple[str, Remedy], ...]], ...] = (
                 r"error: argument -|ValueError: .*(?:must be (?:one of|positive|between|in))",
                 _FIELDS,
             ),
-        ),
-    ),
-    (
-        "ModelNotFound",
-        (
-            (r"Invalid repository ID or local directory|HFValidationError", ""),
-            (r"Cannot find any model weights|does not appear to have (?:a|any) file", ""),
-            (r"(?:No such file or directory|FileNotFoundError).*(?:config|safetensors|model)", ""),
-            (r"Can't load the (?:configuration|model)|EntryNotFoundError", ""),
-            (r"No model weights found|No supported config format found", ""),
-        ),
-    ),
-    (
-        "OutOfMemory",
-        (
-            (r"DefaultCPUAllocator: (?:can't|not enough)|\bMemoryError\b|std::bad_alloc", ""),
-            (
-                r"Cannot allocate memory|Failed core proc\(s\): \{[^}]*-9\b|[Oo]ut of memory: Kill",
-                "",
-            ),
-            (r"killed by SIGKILL|oom-kill|OOM killer|running low on memory", ""),
         ),
     ),
     (
