@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _COLOUR = re.compile(r"\x1b?\[[0-9;]*m")
 _PROGRESS = re.compile(r"(?<!=)\b(?:INFO|DEBUG)\b|^I\d{4} ")
+_REFUSED = re.compile(r"validation errors? for \w+$")
 _PREFIX = re.compile(
     r"^(?:\([^)]*\)\s*|\[rank\d+\]:\s*|\S+\s+\|\s+)*"
     r"(?:(?:ERROR|WARNING) [\d-]+ [\d:]+ (?:\[[^]]*\]|[\w.]+:\d+\]) ?)?"
@@ -58,11 +59,21 @@ def diagnose(lines: Sequence[str]) -> Finding | None:
         lines: from `telling`, oldest first.
     """
     for reason, words, remedy in _SYMPTOMS:
-        hits = [(line, match) for line in lines if (match := words.search(line))]
+        hits = [(n, match) for n, line in enumerate(lines) if (match := words.search(line))]
         if hits:
-            suggestion = remedy if isinstance(remedy, str) else remedy(hits[0][1])
-            return Finding(reason, unprefixed(hits[0][0]), hits[-1][0], suggestion)
+            (first, match), last = hits[0], hits[-1][0]
+            suggestion = remedy if isinstance(remedy, str) else remedy(match)
+            return Finding(reason, _whole(lines, first), lines[last], suggestion)
     return None
+
+
+def _whole(lines: Sequence[str], number: int) -> str:
+    """A line for a person; pydantic tells the field and what is wrong in the two that follow."""
+    told = unprefixed(lines[number])
+    if not _REFUSED.search(told):
+        return told
+    more = [unprefixed(line).partition(" [type=")[0] for line in lines[number + 1 : number + 3]]
+    return ": ".join([told, *(line for line in more if not line.startswith("For further"))])
 
 
 def _free_share(match: re.Match[str]) -> str:

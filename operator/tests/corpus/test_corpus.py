@@ -102,7 +102,7 @@ def test_the_corpus_is_cited_short_and_each_of_its_cases_has_a_name_of_its_own()
     assert len(known) >= 40
     assert len({case["name"] for case in known}) == len(known)
     for case in known:
-        assert case["source"].startswith("https://github.com/"), case["name"]
+        assert case["source"].startswith(("https://github.com/", "provoked here")), case["name"]
         assert len(case.get("text", "").splitlines()) <= 25, case["name"]
 
 
@@ -114,3 +114,17 @@ def test_what_the_table_names_is_known_on_both_sides() -> None:
 def test_a_report_of_progress_is_no_cause() -> None:
     lines = ["INFO 01-01 CUDA out of memory is handled", "I0820 06:19:20 Segmentation fault"]
     assert symptoms.telling(lines) == []
+
+
+def test_a_refused_configuration_is_told_with_the_field_that_is_wrong() -> None:
+    lines = ["ValidationError: 1 validation error for CacheConfig", "gpu_memory_utilization"]
+    lines += ["  Input should be less than or equal to 1 [type=less_than_equal, input_value=1.7]"]
+    told = failures.classify("\n".join(lines), [])
+    assert told.message.endswith(
+        "for CacheConfig: gpu_memory_utilization: Input should be less than or equal to 1"
+    )
+
+
+def test_what_rules_out_every_node_is_what_is_told() -> None:
+    words = "0/6 nodes are available: 2 Insufficient nvidia.com/gpu, 6 node(s) didn't match."
+    assert told({"kind": "scheduler", "text": words})[0] == "Unschedulable"

@@ -13,6 +13,7 @@ from qwen_operator.status.remedies import (
     PULLING,
     SCHEDULING,
     STARTING,
+    decisive,
     gpu_shortage,
     remedy_for,
 )
@@ -67,10 +68,11 @@ def _placement(pod: PodFacts) -> Trouble | None:
     if pod.unschedulable is None:
         return None
     words = f"pod {pod.name} waits for a node: {pod.unschedulable}"
-    if _GPU_WORDS.search(pod.unschedulable):
+    cause = decisive(pod.unschedulable)
+    if _GPU_WORDS.search(cause):
         todo = gpu_shortage(pod.unschedulable, pod.gpus or "GPUs")
         return Trouble(Reason.WaitingForGPU, words, pod.name, own_suggestion=todo)
-    todo_else = remedy_for(pod.unschedulable, SCHEDULING)
+    todo_else = remedy_for(cause, SCHEDULING) or remedy_for(pod.unschedulable, SCHEDULING)
     return Trouble(Reason.Unschedulable, words, pod.name, own_suggestion=todo_else)
 
 

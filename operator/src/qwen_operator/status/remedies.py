@@ -176,6 +176,10 @@ STARTING: Remedies = (
 
 NODE_STARTING: Remedies = (
     (
+        r"nvidia-container-runtime|nvidia-container-cli|CDI device",
+        "NVIDIA's container toolkit on the node is missing or fails: install it there.",
+    ),
+    (
         r'no runtime for "(?P<name>[^"]+)" is configured|RuntimeHandler "(?P<older>[^"]+)"',
         (
             "The node's container runtime does not know the handler {name}{older}: install NVIDIA's"
@@ -321,6 +325,13 @@ def remedy_for(text: str, remedies: Remedies, **known: str) -> str | None:
             named = {key: value or "" for key, value in match.groupdict().items()}
             return remedy.format_map(known | named)
     return None
+
+
+def decisive(text: str) -> str:
+    """Of the scheduler's words those that rule out every node, or all if none does alone."""
+    total = re.search(r"\d+/(\d+) nodes are available", text)
+    alone = total and re.search(rf"(?:: |, ){total[1]} ((?:Insufficient|node|Too|pod)[^,]*)", text)
+    return f"{total[0]}: {total[1]} {alone[1]}" if total and alone else text
 
 
 def gpu_shortage(text: str, wanted: str) -> str:
