@@ -4,7 +4,8 @@ OperatorError
 ├── InvalidSpec    the author of the resource acts; a retry changes nothing
 ├── Refused        an administrator acts: permission, quota, admission, a name taken by others
 ├── Gone           the object left, or is not the one we meant; the next event tells more
-└── Unreachable    nobody acts; the same call may work in a moment
+├── Unreachable    nobody acts; the same call may work in a moment
+└── Postponed      nothing failed; the rest of the pass is to be done at a time that is known
 
 Touching modules convert what libraries raise into these once; nobody above them sees another kind.
 """
@@ -36,3 +37,15 @@ class Unreachable(OperatorError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Postponed(OperatorError):
+    """Part of a pass waits on purpose.
+
+    Attributes:
+        seconds: until it is to be tried.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds

@@ -20,7 +20,7 @@ from qwen_operator.desired.children import Desired, desired, with_applied_hash
 from qwen_operator.desired.drift import holds, reclaimed
 from qwen_operator.desired.held import held_back
 from qwen_operator.desired.scale import scaled
-from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Refused, Unreachable
+from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Postponed, Refused, Unreachable
 from qwen_operator.facts import Engine, Facts, Outside, is_ready, read_facts
 from qwen_operator.naming import Key
 from qwen_operator.observe.disputes import Disputes, other_manager
@@ -116,7 +116,7 @@ class Reconciler:
             self._check_disputes(resource, wanted)
         except _Disputed as finding:
             obstacle = Trouble(Reason.FieldConflict, str(finding))
-            again = Unreachable(str(finding), finding.wait)
+            again = Postponed(str(finding), finding.wait)
         except _Taken as finding:
             obstacle = Trouble(Reason.NameTaken, str(finding))
             again = Refused(str(finding))

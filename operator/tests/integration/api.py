@@ -52,17 +52,17 @@ class Api:
     def __init__(self, kubeconfig: Path) -> None:
         config = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-        self._address = urlsplit(cluster["server"]).netloc
+        self.address = urlsplit(cluster["server"]).netloc
         self._token = user.get("token")
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             authority = _certificate(cluster, "certificate-authority", folder)
-            self._tls = ssl.create_default_context(cafile=authority)
+            self.tls = ssl.create_default_context(cafile=authority)
             if cluster.get("insecure-skip-tls-verify"):
-                self._tls.check_hostname = False
-                self._tls.verify_mode = ssl.CERT_NONE
+                self.tls.check_hostname = False
+                self.tls.verify_mode = ssl.CERT_NONE
             if certificate := _certificate(user, "client-certificate", folder):
-                self._tls.load_cert_chain(certificate, _certificate(user, "client-key", folder))
+                self.tls.load_cert_chain(certificate, _certificate(user, "client-key", folder))
 
     def call(self, method: str, path: str, body: object = None, kind: str = "json") -> Any:
         """One request; its JSON.
@@ -73,7 +73,7 @@ class Api:
         headers = {"Content-Type": f"application/{kind}", "Accept": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        connection = http.client.HTTPSConnection(self._address, context=self._tls, timeout=20)
+        connection = http.client.HTTPSConnection(self.address, context=self.tls, timeout=20)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, headers)

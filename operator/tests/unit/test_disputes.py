@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from qwen_operator.cluster.protocol import DEPLOYMENT, SERVICE
-from qwen_operator.errors import Unreachable
+from qwen_operator.errors import Postponed
 from qwen_operator.observe.disputes import CALM_SECONDS, FREE_CORRECTIONS, LONGEST_SECONDS
 from qwen_operator.status.document import Json
 from tests.unit.conftest import Bench
@@ -27,7 +27,7 @@ def edit(bench: Bench, *, who: str = "kubectl-edit") -> None:
 async def corrected(bench: Bench) -> bool:
     """A pass after an edit; whether it set the Deployment back."""
     edit(bench)
-    with contextlib.suppress(Unreachable):
+    with contextlib.suppress(Postponed):
         await bench.once()
     return bool(bench.cluster.one(DEPLOYMENT, "qwen")["spec"]["replicas"] == 1)
 
@@ -50,12 +50,12 @@ async def fought(bench: Bench) -> Bench:
 
 async def test_a_conflict_names_the_other_manager_and_is_not_ready(fought: Bench) -> None:
     edit(fought)
-    with pytest.raises(Unreachable) as problem:
+    with pytest.raises(Postponed) as problem:
         await fought.once()
     assert ready(fought)["reason"] == "FieldConflict"
     assert "kubectl-edit" in ready(fought)["message"]
     assert "Deployment qwen" in ready(fought)["message"]
-    assert problem.value.retry_after is not None
+    assert problem.value.seconds >= 1
 
 
 async def test_the_intervals_grow_up_to_a_bound(fought: Bench) -> None:
@@ -74,13 +74,13 @@ async def test_the_intervals_grow_up_to_a_bound(fought: Bench) -> None:
 async def test_other_children_are_still_restored_meanwhile(fought: Bench) -> None:
     edit(fought)
     fought.cluster.take(SERVICE, "qwen")
-    with pytest.raises(Unreachable):
+    with pytest.raises(Postponed):
         await fought.once()
     assert fought.cluster.one(SERVICE, "qwen")
 
 
 async def test_a_dispute_is_over_once_it_has_been_calm(fought: Bench) -> None:
-    with pytest.raises(Unreachable):
+    with pytest.raises(Postponed):
         await fought.once()
     fought.clock.now += CALM_SECONDS + 1
     await fought.once()
@@ -101,7 +101,7 @@ async def test_a_manager_that_removes_our_mark_is_in_conflict_too(bench: Bench) 
                 },
             }
         )
-        with contextlib.suppress(Unreachable):
+        with contextlib.suppress(Postponed):
             await bench.once()
     assert ready(bench)["reason"] == "FieldConflict"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
 
-from qwen_operator.errors import Refused, Unreachable
+from qwen_operator.errors import Postponed, Refused, Unreachable
 from qwen_operator.loops.backoff import Backoff
 from qwen_operator.loops.meters import Meters
 from qwen_operator.loops.queue import Queue
@@ -96,3 +96,15 @@ def test_waits_grow_to_a_cap_and_obey_the_server(
     assert all(0.25 <= each <= 120 for each in waits)
     assert backoff.failed(A, at_least) >= (at_least or 0)
     assert backoff.failed(B) <= 0.5, "one resource's failures are not another's"
+
+
+async def test_a_postponed_pass_is_repeated_at_its_time_and_is_no_failure() -> None:
+    seen: list[Key] = []
+
+    async def one_pass(key: Key) -> None:
+        seen.append(key)
+        if len(seen) < 3:
+            raise Postponed("a dispute", 0.01)
+
+    backoff, _ = await run_until(lambda: len(seen) == 3, one_pass, A)
+    assert backoff.asked == []

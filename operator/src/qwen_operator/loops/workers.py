@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from qwen_operator.errors import OperatorError, Unreachable
+from qwen_operator.errors import OperatorError, Postponed, Unreachable
 from qwen_operator.loops.backoff import Backoff
 from qwen_operator.loops.meters import Meters
 from qwen_operator.loops.queue import Queue
@@ -20,6 +20,8 @@ async def _attempt(key: Key, one_pass: Pass) -> tuple[str, float | None]:
     """Make one pass; return its outcome and the least seconds to wait before another."""
     try:
         await one_pass(key)
+    except Postponed as problem:
+        return "postponed", problem.seconds
     except Unreachable as problem:
         log.warning("%s: %s", key, problem)
         return "unreachable", problem.retry_after
@@ -44,6 +46,8 @@ async def work(queue: Queue, one_pass: Pass, backoff: Backoff, meters: Meters) -
         log.debug("%s: pass %s in %.3f s", key, outcome, took)
         if outcome == "done":
             backoff.passed(key)
+        elif outcome == "postponed":
+            queue.poke(key, at_least or 0.0)
         else:
             queue.poke(key, backoff.failed(key, at_least))
         queue.done(key)
