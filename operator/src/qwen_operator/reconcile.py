@@ -11,6 +11,7 @@ from qwen_operator.cluster.protocol import (
     BY_KIND,
     CONFIG_MAP,
     DEPLOYMENT,
+    EVENT,
     OWNED,
     POD,
     Cluster,
@@ -29,7 +30,7 @@ from qwen_operator.observe.store import Store
 from qwen_operator.observe.warnings import Warnings
 from qwen_operator.settings import Settings
 from qwen_operator.status.document import conditions, counts, dated, endpoints, outdated
-from qwen_operator.status.events import event
+from qwen_operator.status.events import again, event
 from qwen_operator.status.pods import Trouble
 from qwen_operator.status.reasons import Reason
 from qwen_operator.status.verdict import Seen, seen, verdict
@@ -253,6 +254,14 @@ class Reconciler:
             "endpoints": endpoints(child, namespace, resource.served_name),
         }
 
+    async def _tell(self, fresh: Json) -> None:
+        try:
+            await self._cluster.create(fresh)
+        except Gone:  # one of that name exists: the same was told before
+            place = fresh["metadata"]["namespace"], fresh["metadata"]["name"]
+            known = await self._cluster.get(EVENT, *place)
+            await self._cluster.merge(fresh, again(known, fresh))
+
     async def _report_invalid(self, body: Json, key: Key, words: str) -> None:
         """Say what is wrong with the spec; children stay as the last valid spec made them."""
         before = body.get("status") or {}
@@ -297,4 +306,4 @@ class Reconciler:
                 found.reason.name,
                 found.message,
             )
-            await self._cluster.create(event(metadata, found, self._now()))
+            await self._tell(event(metadata, found, self._now()))

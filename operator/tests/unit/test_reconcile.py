@@ -365,3 +365,13 @@ async def test_two_resources_whose_names_look_alike_share_nothing(bench: Bench) 
     await bench.once("a-b")
     assert len(bench.cluster.all(DEPLOYMENT)) == 2
     assert len(bench.cluster.all(SERVICE)) == 2
+
+
+async def test_a_reason_that_comes_again_is_one_event_with_a_count(bench: Bench) -> None:
+    for suspend in (True, False, True, False, True):
+        bench.add(resource_body(suspend=suspend))
+        await bench.once()
+    events = {each["reason"]: each for each in bench.cluster.all(EVENT)}
+    assert len(bench.cluster.all(EVENT)) == len(events) == 2
+    assert events["Suspended"]["count"] == 3
+    assert events["NotEnoughReplicas"]["count"] == 2

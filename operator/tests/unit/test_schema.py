@@ -170,7 +170,7 @@ def test_the_role_allows_what_the_operator_calls_and_no_more() -> None:
     assert granted(QWEN.kind) == {"list", "watch"}
     assert granted(QWEN.kind, "/status") == {"patch"}
     assert granted(POD.kind) == {"list", "watch"}
-    assert granted(EVENT.kind) == {"create", "list"}
+    assert granted(EVENT.kind) == {"create", "get", "list", "patch"}
     assert len(RULES) == len(OWNED) + 4
 
 

@@ -53,7 +53,7 @@ RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     (QWEN, "/status", ("patch",)),
     *((kind, "", ("create", "delete", "get", "list", "patch", "watch")) for kind in OWNED),
     (POD, "", ("list", "watch")),
-    (EVENT, "", ("create", "list")),
+    (EVENT, "", ("create", "get", "list", "patch")),
 )
 """Every permission that the operator needs where models are; the chart's role is made from it."""
 

@@ -1,4 +1,4 @@
-"""Kubernetes events about a QwenDeployment: one whenever the reason of its readiness changes."""
+"""Kubernetes events about a QwenDeployment: one for each reason, counted when it comes again."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,8 @@ def event(metadata: Mapping[str, Any], found: Trouble, now: str) -> dict[str, An
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "generateName": f"{metadata['name'][:200].rstrip('-.')}.",
+            # By resource and reason: a model that flaps is one event with a count, not a flood.
+            "name": f"{metadata['name'][:200].rstrip('-.')}.{_mark(metadata, found)}",
             "namespace": metadata["namespace"],
         },
         "type": "Warning" if found.reason.value.failing else "Normal",
@@ -34,4 +35,18 @@ def event(metadata: Mapping[str, Any], found: Trouble, now: str) -> dict[str, An
         "firstTimestamp": now,
         "lastTimestamp": now,
         "count": 1,
+    }
+
+
+def _mark(metadata: Mapping[str, Any], found: Trouble) -> str:
+    return naming.digest([metadata["uid"], found.reason.name], 16)
+
+
+def again(known: Mapping[str, Any], fresh: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch by which a known event tells that the same is the case once more."""
+    return {
+        "metadata": {"resourceVersion": known["metadata"]["resourceVersion"]},
+        "count": int(known.get("count") or 1) + 1,
+        "lastTimestamp": fresh["lastTimestamp"],
+        "message": fresh["message"],
     }
