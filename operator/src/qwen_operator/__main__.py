@@ -47,6 +47,9 @@ _USAGE_STATUS = 2
 _LOST_STATUS = 3
 # Two scrapes without news are bad news; half a second allows for a late round.
 _PATIENCE_INTERVALS = 2.1
+# The watches and the workers take turns in one interpreter; by default a turn lasts 5 ms, and an
+# event that crosses from one to the other may wait for several.
+_TURN_SECONDS = 0.0005
 
 
 class _JsonLines(logging.Formatter):
@@ -219,6 +222,7 @@ def main() -> int:
     try:
         settings = read_settings()
         _set_up_logging(settings)
+        sys.setswitchinterval(_TURN_SECONDS)
         asyncio.run(run(settings))
     except OperatorError as problem:
         sys.stderr.write(f"qwen-operator: {problem}\n")

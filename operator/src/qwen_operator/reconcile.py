@@ -149,9 +149,12 @@ class Reconciler:
 
     async def _apply(self, resource: Resource, wanted: Desired) -> None:
         live = self._live(resource.key)
+        new = [each for each in wanted.children if _place(each) not in live]
+        unseen = await asyncio.gather(*(self._unseen(each) for each in new))
+        live |= {_place(each): each for each in unseen if each is not None}
         for plain in wanted.children:
             manifest = with_applied_hash(plain)
-            known = live.get(_place(plain)) or await self._unseen(manifest)
+            known = live.get(_place(plain))
             if known is not None:
                 self._check_owner(known, resource)
                 if holds(known, manifest):

@@ -208,6 +208,8 @@ async def connect(
     """
     settings = client.Configuration()
     settings.connection_pool_maxsize = _CONNECTIONS
+    # Else ~/.netrc and the proxies of the environment are looked up anew for every request.
+    settings.client_session_kwargs = {"trust_env": False}
     try:
         if "KUBERNETES_SERVICE_HOST" in environment:
             # Reads the token anew every minute: bound tokens are rotated.

@@ -13,7 +13,7 @@ from typing import Any
 import kopf
 
 from qwen_operator.cluster.protocol import QWEN, WATCHED
-from qwen_operator.naming import MANAGED_BY, MANAGED_BY_LABEL
+from qwen_operator.naming import MANAGED_BY, MANAGED_BY_LABEL, MANAGED_SELECTOR
 
 log = logging.getLogger(__name__)
 
@@ -22,14 +22,32 @@ Deliver = Callable[[str | None, dict[str, Any]], None]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _STEADY_SECONDS = 60.0
+# Each ConfigMap carries the backend's source, 100 kB: a list in one piece would be the largest
+# thing that the operator ever holds.
+_CHUNK = 100
 # A watch that is cut off loses nothing; told to stop while it starts, kopf retries for long.
 _JOIN_SECONDS = 2.0
+
+
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Nothing of an object is compared with its last state: kopf would copy all of it each time."""
+
+    def build(self, **_: object) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: object) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: object) -> None:
+        """Write nothing."""
 
 
 def _registry(deliver: Deliver) -> kopf.OperatorRegistry:
     registry = kopf.OperatorRegistry()
 
-    def tell(event: Any, **_: object) -> None:  # noqa: ANN401 - kopf's raw event
+    # Asynchronous, though it awaits nothing: kopf runs others in threads, each with a switch to
+    # wait for, and a thousand events a second then wait for seconds.
+    async def tell(event: Any, **_: object) -> None:  # noqa: ANN401 - kopf's raw event
         deliver(event["type"], dict(event["object"]))
 
     def login(**given: Any) -> Any:  # noqa: ANN401 - kopf's credentials
@@ -53,6 +71,11 @@ def _settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     # The chart installs the definition before the operator, and namespaces are named exactly.
     settings.scanning.disabled = True
+    settings.persistence.diffbase_storage = _NoDiffs()
+    # Filtered by the API server: what others run in the cluster never comes here.
+    for kind in WATCHED:
+        settings.watching.label_selectors[kind.group, kind.version, kind.plural] = MANAGED_SELECTOR
+    settings.watching.chunk_size = _CHUNK
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 330
     settings.watching.connect_timeout = 10

@@ -1,5 +1,6 @@
 """The last seen state of everything we watch: fed by watches, sweeps and our own writes."""
 
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -27,15 +28,34 @@ def version_of(body: Mapping[str, Any]) -> int:
     return int(text) if text.isdigit() else 0
 
 
+_READ_OF_PODS = ("nodeName", "volumes")
+
+
+def _shared(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The value with its texts replaced by equal ones already held: a thousand alike cost one."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, Mapping):
+        return {sys.intern(key): _shared(each) for key, each in value.items()}
+    return [_shared(each) for each in value] if isinstance(value, list) else value
+
+
 def slim(body: Mapping[str, Any]) -> Json:
-    """The object without what we never read; managedFields is often most of its size."""
+    """The object without what we never read, in as little memory as it takes.
+
+    managedFields is often most of an object's size, the specification most of a pod's; of a
+    thousand ConfigMaps nearly all hold the same source files.
+    """
     metadata = dict(body["metadata"])
     if entries := metadata.pop("managedFields", None):
-        kept = ("manager", "time", "subresource")
+        read = ("manager", "time", "subresource")
         metadata["managedFields"] = [
-            {key: each[key] for key in kept if key in each} for each in entries
+            {key: each[key] for key in read if key in each} for each in entries
         ]
-    return {**body, "metadata": metadata}
+    kept = {**body, "metadata": metadata}
+    if body["kind"] == POD.kind and "spec" in body:
+        kept["spec"] = {k: v for k, v in body["spec"].items() if k in _READ_OF_PODS}
+    return {sys.intern(key): _shared(each) for key, each in kept.items()}
 
 
 class Store:

@@ -1,0 +1,1 @@
+"""The operator under many QwenDeployments, on the embedded cluster's real API server."""
