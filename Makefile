@@ -31,7 +31,7 @@ check: ## lint, types, layers, drift of generated files
 
 .PHONY: unit
 unit: ## tests that need nothing but Python
-	$(PYTEST) operator/tests/unit operator/tests/corpus operator/tests/backend/unit e2e/tiny_qwen images e2e/cluster -m "not cluster and not triton and not images"
+	$(PYTEST) operator/tests/unit operator/tests/corpus operator/tests/backend/unit e2e/tiny_qwen e2e/bench_scale images e2e/cluster -m "not cluster and not triton and not images"
 
 .PHONY: e2e
 e2e: ## tests on the real parts: API server, kubelet, Triton, vLLM (root)
@@ -42,6 +42,13 @@ e2e: ## tests on the real parts: API server, kubelet, Triton, vLLM (root)
 	$(PYTEST) e2e/suites
 	$(PYTEST) operator/tests/integration
 	$(PYTEST) operator/tests/backend/real
+	$(BIN)/python -m e2e.cluster down
+
+.PHONY: bench-scale
+bench-scale: ## N=1000 resources and IDLE=300 s against bars, table into docs/performance.md (root)
+	$(BIN)/python -m e2e.cluster down
+	$(BIN)/python -m e2e.cluster up --fake-nodes 1
+	$(BIN)/python -m e2e.bench_scale -n $(or $(N),1000) --idle $(or $(IDLE),300) --write
 	$(BIN)/python -m e2e.cluster down
 
 .PHONY: generate

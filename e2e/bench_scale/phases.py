@@ -14,7 +14,7 @@ from e2e.bench_scale.fleet import Fleet, name_of
 from e2e.bench_scale.operator_process import OperatorProcess
 
 RATE = 20.0
-_MOST_EDITS = 400
+_MOST_EDITS = 200
 _LOOK_SECONDS = 3.0
 _SETTLE_SECONDS = 900.0
 _AFTERWARDS_SECONDS = 10.0

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from qwen_operator import naming
 from qwen_operator.cluster.api_server import ApiServer, Hooks, connect
 from qwen_operator.cluster.leases import Name
 from qwen_operator.errors import OperatorError
@@ -50,6 +51,9 @@ _PATIENCE_INTERVALS = 2.1
 # The watches and the workers take turns in one interpreter; by default a turn lasts 5 ms, and an
 # event that crosses from one to the other may wait for several.
 _TURN_SECONDS = 0.0005
+# A Deployment and its pods change a dozen times while they start: one pass looks at several
+# changes at once, and what users ask for goes before what merely happened.
+_GATHER_SECONDS = 0.5
 
 
 class _JsonLines(logging.Formatter):
@@ -134,7 +138,7 @@ class Operator:
         self._hearing.heard()
         key = self._store.drop(body) if kind == "DELETED" else self._store.put(body)
         if key is not None:
-            self._queue.poke(key)
+            self._queue.poke(key, 0.0 if body.get("kind") == naming.KIND else _GATHER_SECONDS)
 
     def _health(self) -> str | None:
         if self._leadership is not None and not self._leadership.alive:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qwen_operator.cluster.protocol import POD, QWEN, SERVICE
+from qwen_operator.cluster.protocol import CONFIG_MAP, POD, QWEN, SERVICE
 from qwen_operator.errors import Unreachable
 from qwen_operator.loops.queue import Queue
 from qwen_operator.loops.rounds import scrape, sweep
@@ -60,6 +60,25 @@ def test_bulky_fields_are_not_kept() -> None:
     store.put(member("a", 1))
     (entry,) = store.pods()[0]["metadata"]["managedFields"]
     assert "fieldsV1" not in entry
+
+
+def test_of_a_pods_specification_only_what_is_read_is_kept() -> None:
+    store = Store()
+    pod = member("a", 1) | {
+        "spec": {"nodeName": "n", "volumes": [], "containers": [{"image": "i"}]}
+    }
+    store.put(pod)
+    assert store.pods()[0]["spec"] == {"nodeName": "n", "volumes": []}
+
+
+def test_a_text_that_a_thousand_objects_carry_is_held_once() -> None:
+    store = Store()
+    for name in ("a", "b"):
+        # Made at run time: equal constants of one file are one object anyway.
+        text = " ".join(["source"] * len("ab"))
+        store.put(member(name, 1, "ConfigMap") | {"data": {"model.py": text}})
+    first, second = (each["data"]["model.py"] for each in store.members(KEY, CONFIG_MAP))
+    assert first is second
 
 
 def test_a_list_removes_what_it_does_not_hold_and_only_of_its_kind() -> None:
