@@ -75,7 +75,7 @@ def test_a_text_that_a_thousand_objects_carry_is_held_once() -> None:
     store = Store()
     for name in ("a", "b"):
         # Made at run time: equal constants of one file are one object anyway.
-        text = " ".join(["source"] * len("ab"))
+        text = " ".join(["source", name[:0], "code"])
         store.put(member(name, 1, "ConfigMap") | {"data": {"model.py": text}})
     first, second = (each["data"]["model.py"] for each in store.members(KEY, CONFIG_MAP))
     assert first is second
