@@ -38,8 +38,10 @@ def test_more_gpus_than_the_node_has_is_told_in_the_schedulers_words(model: Mode
 def test_an_unknown_engine_argument_is_reported_by_name_on_the_resource(model: Model) -> None:
     wrong = {"engine": {"extraArgs": {"max_num_sequences": 4}}}
     apply(document("misspelt", **wrong), namespace=NAMESPACE)
-    told = Model("misspelt").wait_reason("BadEngineArgument", seconds=120)
-    assert "max_num_sequences" in told["message"]
+    told = Model("misspelt").wait_reason("InvalidSpec", seconds=20)
+    assert "spec.engine.extraArgs.max_num_sequences" in told["message"]
+    assert "did you mean max_num_seqs?" in told["message"]
+    assert not Model("misspelt").pods()
     assert model.ready()["status"] == "True"
     kubectl("-n", NAMESPACE, "delete", "qwen", "misspelt")
 

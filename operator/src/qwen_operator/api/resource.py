@@ -32,6 +32,10 @@ RESERVED_ARGS = {
 
 REFUSED_ARGS = {
     "trust_remote_code": "it runs code from the model repository inside the pod",
+    "worker_cls": "it imports code by name",
+    "worker_extension_cls": "it imports code by name",
+    "logits_processors": "it imports code by name",
+    "allowed_local_media_path": "it lets whoever asks the model read files of the pod",
 }
 
 

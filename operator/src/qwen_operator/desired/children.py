@@ -8,6 +8,7 @@ from typing import Any
 from qwen_operator import __version__, naming
 from qwen_operator.api.resource import Resource
 from qwen_operator.api.v1alpha1 import Autoscaling
+from qwen_operator.desired.arguments import check_arguments
 from qwen_operator.desired.pod import image, labels, pod_template, selector
 from qwen_operator.desired.repository import repository
 from qwen_operator.settings import Settings
@@ -153,6 +154,7 @@ def desired(resource: Resource, settings: Settings, backend: Mapping[str, str]) 
     Raises:
         InvalidSpec: the spec asks for what this operator does not allow.
     """
+    check_arguments(resource, image(resource, settings))
     rendered = repository(resource, backend)
     config_map_name = f"{resource.child}-{rendered.hash}"
     config_map: Json = {

@@ -1,0 +1,41 @@
+"""Which vLLM an image holds, told from its name.
+
+Source: NVIDIA's release notes of tritonserver's -vllm-python-py3 images, and images/triton-cpu.
+"""
+
+import re
+from typing import Final
+
+NVIDIA_TAGS: Final = {
+    "25.05": "0.8.4",
+    "25.06": "0.9.0",
+    "25.07": "0.9.0",
+    "25.08": "0.9.2",
+    "25.09": "0.10.1.1",
+    "25.10": "0.10.2",
+    "25.11": "0.11.0",
+    "25.12": "0.11.1",
+    "26.01": "0.13.0",
+    "26.02": "0.15.1",
+    "26.03": "0.17.1",
+    "26.04": "0.19.0",
+    "26.05": "0.19.0",
+    "26.06": "0.22.1",
+    "26.07": "0.24.0",
+    "26.08": "0.27.1",
+}
+"""YY.MM of the tag → version of vLLM."""
+
+CPU_IMAGE: Final = "triton-cpu"
+CPU_VERSION: Final = "0.32.0"
+"""What images/triton-cpu of this repository installs."""
+
+_NVIDIA = re.compile(r"(?:^|/)tritonserver:(\d\d\.\d\d)-vllm-python-py3$")
+_CPU = re.compile(rf"(?:^|/){CPU_IMAGE}(?::|$)")
+
+
+def vllm_version(image: str) -> str | None:
+    """The version of vLLM in an image, or None where its name does not tell."""
+    if (found := _NVIDIA.search(image)) is not None:
+        return NVIDIA_TAGS.get(found[1])
+    return CPU_VERSION if _CPU.search(image) else None
