@@ -14,6 +14,9 @@ import yaml
 from qwen_operator import naming
 from qwen_operator.api.schema import definition, fields, rules
 from qwen_operator.cluster.protocol import LEASE_RULES, RULES, Kind
+from qwen_operator.compat.arguments import INSTEAD
+from qwen_operator.compat.engine_arguments import ARGUMENTS, VERSIONS
+from qwen_operator.compat.images import CPU_IMAGE, CPU_VERSION, NVIDIA_TAGS
 from qwen_operator.status.reasons import Reason
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,6 +108,42 @@ def _symptoms() -> str:
     return f"# {notice}\n{source.read_text(encoding='utf-8')}"
 
 
+def _compatibility() -> str:
+    checked = (
+        "`spec.engine.extraArgs` is checked against the vLLM of the image, as far as the image's"
+        " name tells it; an image of another name is only checked for misspellings."
+    )
+    differing = (
+        f"Arguments that not all of vLLM {', '.join(VERSIONS)} have (read from their wheels by"
+        " `operator/engine_arguments.py`):"
+    )
+    lines = [
+        "# Images, vLLM, engine arguments",
+        "",
+        f"<!-- {NOTICE} -->",
+        "",
+        checked,
+        "",
+        "| image | vLLM |",
+        "|---|---|",
+        *(
+            f"| `nvcr.io/nvidia/tritonserver:{tag}-vllm-python-py3` | {version} |"
+            for tag, version in sorted(NVIDIA_TAGS.items(), reverse=True)
+        ),
+        f"| `{CPU_IMAGE}`, of this repository | {CPU_VERSION} |",
+        "",
+        differing,
+        "",
+        "| argument | first seen in | last seen in | instead |",
+        "|---|---|---|---|",
+    ]
+    for name, (first, last) in ARGUMENTS.items():
+        if (first, last) != (VERSIONS[0], VERSIONS[-1]):
+            gone = last if last != VERSIONS[-1] else ""
+            lines.append(f"| `{name}` | {first} | {gone} | {INSTEAD.get(name, '')} |")
+    return "\n".join(lines) + "\n"
+
+
 def outputs() -> dict[Path, str]:
     """Every generated file with its content."""
     chart = ROOT / "charts" / "qwen-operator"
@@ -115,6 +154,7 @@ def outputs() -> dict[Path, str]:
         chart / "files" / "lease-rules.yaml": f"# {NOTICE}\n{_yaml(role_rules(LEASE_RULES))}",
         ROOT / "operator" / "src" / "qwen_operator" / "status" / "symptoms.py": _symptoms(),
         ROOT / "docs" / "api.md": _api_reference(),
+        ROOT / "docs" / "compatibility.md": _compatibility(),
         ROOT / "docs" / "troubleshooting.md": _reasons(),
     }
 
