@@ -129,6 +129,11 @@ class PodFacts:
         return self.ready and self.engine is Engine.UP
 
 
+def is_undecided(pod: PodFacts) -> bool:
+    """Ready for kubelet, and its engine has not been read yet: the next reading will tell."""
+    return pod.ready and pod.engine is Engine.UNKNOWN
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything seen of one resource's children.

@@ -22,7 +22,7 @@ from qwen_operator.desired.drift import holds, reclaimed
 from qwen_operator.desired.held import held_back
 from qwen_operator.desired.scale import scaled
 from qwen_operator.errors import Gone, InvalidSpec, OperatorError, Postponed, Refused, Unreachable
-from qwen_operator.facts import Engine, Facts, Outside, is_ready, read_facts
+from qwen_operator.facts import Engine, Facts, Outside, is_ready, is_undecided, read_facts
 from qwen_operator.naming import Key
 from qwen_operator.observe.disputes import Disputes, other_manager
 from qwen_operator.observe.engines import Engines
@@ -64,6 +64,16 @@ def _place(manifest: Mapping[str, Any]) -> tuple[str, str]:
 def _applied(body: Mapping[str, Any]) -> str | None:
     annotations: Mapping[str, str] = body["metadata"].get("annotations") or {}
     return annotations.get(naming.APPLIED_HASH_ANNOTATION)
+
+
+def _said_serving(body: Mapping[str, Any]) -> bool:
+    """The status calls the present generation Ready."""
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    ready: Mapping[str, Any] = next(
+        (each for each in conditions if each.get("type") == "Ready"), {}
+    )
+    current = ready.get("observedGeneration") == body["metadata"].get("generation")
+    return current and ready.get("status") == "True"
 
 
 def _is_ours(body: Mapping[str, Any], resource: Resource) -> bool:
@@ -127,6 +137,10 @@ class Reconciler:
         await self._look(key)
         facts = self._facts(key, resource.uid)
         what = seen(resource, facts, wanted.template_hash, obstacle)
+        if obstacle is None and _said_serving(body) and any(map(is_undecided, facts.pods)):
+            # A restarted operator knows nothing yet. A reading, or its lack, pokes soon; until
+            # then what was said before is the best that is known.
+            return
         older = outdated(facts, wanted.newest_hash)
         await self._report(body, what, {**self._details(resource, wanted), **older})
         if again is not None:

@@ -375,3 +375,37 @@ async def test_a_reason_that_comes_again_is_one_event_with_a_count(bench: Bench)
     assert len(bench.cluster.all(EVENT)) == len(events) == 2
     assert events["Suspended"]["count"] == 3
     assert events["NotEnoughReplicas"]["count"] == 2
+
+
+def serving_pod(bench: Bench) -> Json:
+    """A pod that kubelet calls ready, of the present template."""
+    template = bench.cluster.one(DEPLOYMENT, "qwen")["spec"]["template"]["metadata"]
+    status = {
+        "podIP": "10.1.0.1",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "containerStatuses": [{"name": "triton", "restartCount": 0, "state": {"running": {}}}],
+    }
+    metadata = {**template, "name": "one", "namespace": "models"}
+    return bench.cluster.put(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+    )
+
+
+async def test_a_restarted_operator_unsays_nothing_before_an_engine_was_read(bench: Bench) -> None:
+    bench.add(resource_body())
+    await bench.once()
+    pod = serving_pod(bench)
+    bench.pods.readings["10.1.0.1"] = Reading(up=True, heartbeat=1.0)
+    await bench.once()
+    assert bench.cluster.resource()["status"]["readyReplicas"] == 1
+    again = make_bench()
+    for kind in (QWEN, CONFIG_MAP, SERVICE, DEPLOYMENT, POD):
+        for each in bench.cluster.all(kind):
+            again.cluster.put(each)
+    before = again.cluster.resource()["status"]
+    await again.once()
+    assert again.cluster.resource()["status"] == before
+    again.clock.now += PATIENCE + 1
+    assert await again.engines.read(pod)
+    await again.once()
+    assert again.cluster.resource()["status"]["readyReplicas"] == 0
