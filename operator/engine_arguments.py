@@ -91,7 +91,9 @@ def index_url() -> str:
         return given
     command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or "https://pypi.org/simple"
+    if not asked.stdout.strip():
+        sys.exit("no package index is configured: set PIP_INDEX_URL to the one that you use")
+    return asked.stdout.strip()
 
 
 def wheels(index: str, package: str) -> dict[str, str]:
