@@ -1,16 +1,21 @@
 #!/bin/sh
-# Prints the folder of the Python environment that this repository's tools and tests run in, made
-# from requirements/*.txt when it is not there yet. It lies outside the checkout and is named by
-# that file's content, so fresh clones share it.
+# Prints the folder of a Python environment, made from requirements/NAME.txt when it is not there
+# yet: by default `dev`, in which this repository's tools and tests run. It lies outside the checkout
+# and is named by that file's content, so fresh clones share it.
 set -eu
 cd "$(dirname "$0")/.."
+name=${1:-dev}
+[ -e "requirements/$name.txt" ] || {
+    echo "error: there is no requirements/$name.txt; environments are dev (default), docs, train and sbom" >&2
+    exit 1
+}
 interpreter=${PYTHON:-python3.11}
 command -v "$interpreter" >/dev/null || {
     echo "error: $interpreter is not on PATH; install Python 3.11, or set PYTHON to one" >&2
     exit 1
 }
 version=$("$interpreter" -c 'import sys; print(sys.version.split()[0])')
-content=$(cat requirements/uv.txt requirements/dev.txt | sha256sum | cut -c1-12)
+content=$(cat requirements/uv.txt "requirements/$name.txt" | sha256sum | cut -c1-12)
 folder=${XDG_CACHE_HOME:-$HOME/.cache}/qwen-operator/python-$version-$content
 if [ ! -e "$folder/complete" ]; then
     echo "making the Python environment in $folder" >&2
@@ -28,8 +33,8 @@ if [ ! -e "$folder/complete" ]; then
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
         --require-hashes -r requirements/uv.txt >&2 &&
         "$folder/bin/uv" pip install --quiet --python "$folder/bin/python" \
-            --require-hashes -r requirements/dev.txt >&2 || {
-        echo "error: could not install requirements/dev.txt; it said why above" >&2
+            --require-hashes -r "requirements/$name.txt" >&2 || {
+        echo "error: could not install requirements/$name.txt; it said why above" >&2
         rm -rf "$folder"
         exit 1
     }

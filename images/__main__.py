@@ -1,4 +1,4 @@
-"""Command line: python -m images {build,list,prune}, run from the repository root."""
+"""Command line: python -m images {build,sbom,list,prune}, run from the repository root."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from images.recipes import (
     base_reference,
     reference,
 )
+from images.sbom import write_sbom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,23 +101,34 @@ def _prune() -> None:
                 print(f"removed {name}" if removed else f"kept {name}: a container uses it")
 
 
+def _chosen(parser: argparse.ArgumentParser, names: list[str]) -> list[str]:
+    unknown = sorted(set(names) - set(RECIPES))
+    if unknown:
+        parser.error(f"no image {', '.join(unknown)}; there are {', '.join(RECIPES)}")
+    return names or list(RECIPES)
+
+
 def main(arguments: list[str]) -> int:
     """Run one command; errors go to standard error in words."""
     parser = argparse.ArgumentParser(prog="python -m images", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build what is missing, print 'NAME REFERENCE'")
     build.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}")
+    bills = commands.add_parser("sbom", help="write what images are made of, print 'NAME FILE'")
+    bills.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}")
+    bills.add_argument("--to", type=Path, default=ROOT / "dist", help="folder of the files")
     commands.add_parser("list", help="print the references that are there")
     commands.add_parser("prune", help="remove images of older contents")
     options = parser.parse_args(arguments)
     try:
         match options.command:
             case "build":
-                unknown = sorted(set(options.names) - set(RECIPES))
-                if unknown:
-                    parser.error(f"no image {', '.join(unknown)}; there are {', '.join(RECIPES)}")
-                for name in options.names or RECIPES:
+                for name in _chosen(parser, options.names):
                     print(name, _ensure(RECIPES[name]), flush=True)
+            case "sbom":
+                for name in _chosen(parser, options.names):
+                    image = _ensure(RECIPES[name])
+                    print(name, write_sbom(image, options.to / f"{name}.cdx.json"), flush=True)
             case "list":
                 require_host()
                 print("\n".join(_ours()))

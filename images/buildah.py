@@ -6,6 +6,7 @@ them without any option.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from images.errors import ImagesError
 from images.progress import say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _STEP = re.compile(r"(\[\d+/\d+\] )?(STEP \d+/\d+: .*|COMMIT .*)")
@@ -102,6 +103,16 @@ def import_base(command: list[str], tarball: Path, reference: str) -> None:
         _ask("add", "--quiet", container, str(tarball), "/")
         _ask("config", "--env", _PATH, "--cmd", "/bin/sh", container)
         _ask("commit", "--quiet", container, reference)
+    finally:
+        _ask("rm", container)
+
+
+@contextlib.contextmanager
+def mounted(reference: str) -> Iterator[str]:
+    """An image's file system as a folder, while the context lasts."""
+    container = _ask("from", "--pull-never", reference)
+    try:
+        yield _ask("mount", container)
     finally:
         _ask("rm", container)
 

@@ -28,6 +28,16 @@ SYSTEM_PACKAGES = (
     "sed",
 )
 
+# What was unpacked, where scanners look for it in images that dpkg did not make: a file for each
+# package, its control paragraph and the archive's own hash.
+RECORD_HOOK = """set -e
+d="$1/var/lib/dpkg/status.d"; mkdir -p "$d"
+for f in "$1"/var/cache/apt/archives/*.deb; do
+    n=$(dpkg-deb --field "$f" Package)
+    dpkg-deb --field "$f" > "$d/$n"
+    echo "SHA256: $(sha256sum < "$f" | cut -d ' ' -f 1)" >> "$d/$n"
+done"""
+
 BASE_REPOSITORY = "localhost/qwen-image-base"
 TOOLS_PACKAGES = "images/tools/packages.txt"
 _TOOLS = ("images/install-packages.sh", TOOLS_PACKAGES, "requirements/uv.txt")
@@ -137,10 +147,12 @@ def base_command(root: Path, listing: str, tarball: str) -> list[str]:
     return [
         *("mmdebstrap", "--quiet", "--variant=extract"),
         *(f"--dpkgopt=path-exclude={files}" for files in left_out),
+        "--dpkgopt=path-include=/usr/share/doc/*/copyright",
         f"--setup-hook={merge}",
         f"--extract-hook={people}",
         f"--extract-hook=upload {root / listing} /etc/image-packages",
         '--extract-hook=chroot "$1" ldconfig',
+        f"--extract-hook={RECORD_HOOK}",
         f"--include={','.join([*SYSTEM_PACKAGES, *package_list(root, listing)])}",
         *(SUITE, tarball),
     ]

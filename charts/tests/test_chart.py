@@ -1,31 +1,15 @@
 """The chart renders what it promises, and refuses values that it does not know."""
 
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from e2e.cluster.build import binaries_folder
-
-ROOT = Path(__file__).resolve().parents[2]
-CHART = ROOT / "charts" / "qwen-operator"
+from charts import golden
+from charts.rendering import CHART, MONITORS, PUBLISHED, ROOT, helm, of_kind, one, render
+from qwen_operator.settings import Settings
 
 pytestmark = pytest.mark.cluster
-
-
-def helm(*options: str) -> subprocess.CompletedProcess[str]:
-    command = (str(binaries_folder() / "helm"), "template", "release", str(CHART))
-    return subprocess.run(
-        [*command, "--namespace", "system", *options], capture_output=True, text=True, check=False
-    )
-
-
-def render(*options: str) -> list[dict[str, Any]]:
-    done = helm(*options)
-    assert done.returncode == 0, done.stderr
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
 def kinds(documents: list[dict[str, Any]]) -> list[str]:
@@ -41,9 +25,9 @@ def roles(documents: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     }
 
 
-def one(documents: list[dict[str, Any]], kind: str) -> dict[str, Any]:
-    (found,) = [each for each in documents if each["kind"] == kind]
-    return found
+def environment(documents: list[dict[str, Any]]) -> dict[str, str]:
+    (container,) = one(documents, "Deployment")["spec"]["template"]["spec"]["containers"]
+    return {each["name"]: each.get("value", "") for each in container["env"]}
 
 
 def test_no_values_at_all_watch_the_whole_cluster() -> None:
@@ -52,8 +36,10 @@ def test_no_values_at_all_watch_the_whole_cluster() -> None:
         "ClusterRoleBinding",
         "CustomResourceDefinition",
         "Deployment",
+        "Pod",
         "Role",
         "RoleBinding",
+        "Service",
         "ServiceAccount",
     ]
 
@@ -62,32 +48,28 @@ def test_named_namespaces_get_a_role_each_and_no_cluster_role() -> None:
     made = render("--set", "watchNamespaces={one,two}")
     assert "ClusterRole" not in kinds(made)
     assert set(roles(made)) == {
-        "one/release-qwen-operator",
-        "two/release-qwen-operator",
+        "one/qwen-operator",
+        "two/qwen-operator",
         "system/release-qwen-operator-lease",
     }
-    (container,) = one(made, "Deployment")["spec"]["template"]["spec"]["containers"]
-    environment = {each["name"]: each["value"] for each in container["env"]}
-    assert environment["QWEN_OPERATOR_WATCH_NAMESPACES"] == "one,two"
+    assert environment(made)["QWEN_OPERATOR_WATCH_NAMESPACES"] == "one,two"
 
 
 def test_the_role_is_exactly_what_the_code_declares() -> None:
     declared = yaml.safe_load((CHART / "files" / "rules.yaml").read_text())
     assert one(render(), "ClusterRole")["rules"] == declared
     named = roles(render("--set", "watchNamespaces={one}"))
-    assert named["one/release-qwen-operator"]["rules"] == declared
+    assert named["one/qwen-operator"]["rules"] == declared
     lease = yaml.safe_load((CHART / "files" / "lease-rules.yaml").read_text())
     assert named["system/release-qwen-operator-lease"]["rules"] == lease
     assert not any("*" in each["verbs"] + each["resources"] for each in declared + lease)
 
 
 def test_operators_of_one_release_share_a_lease_in_its_namespace() -> None:
-    deployment = one(render("--set", "replicas=2"), "Deployment")
-    assert deployment["spec"]["replicas"] == 2
-    (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    environment = {each["name"]: each["value"] for each in container["env"]}
-    assert environment["QWEN_OPERATOR_LEASE_NAMESPACE"] == "system"
-    assert environment["QWEN_OPERATOR_LEASE_NAME"] == "release-qwen-operator"
+    made = render("--set", "replicas=2")
+    assert one(made, "Deployment")["spec"]["replicas"] == 2
+    assert environment(made)["QWEN_OPERATOR_LEASE_NAMESPACE"] == "system"
+    assert environment(made)["QWEN_OPERATOR_LEASE_NAME"] == "release-qwen-operator"
 
 
 def test_the_definition_is_kept_on_uninstall_and_can_be_left_out() -> None:
@@ -96,6 +78,8 @@ def test_the_definition_is_kept_on_uninstall_and_can_be_left_out() -> None:
     generated = yaml.safe_load((ROOT / "crds" / "qwendeployments.yaml").read_text())
     assert definition["spec"] == generated["spec"]
     assert "CustomResourceDefinition" not in kinds(render("--set", "crds.install=false"))
+    given_up = one(render("--set", "crds.keep=false"), "CustomResourceDefinition")
+    assert given_up["metadata"]["annotations"] == {"helm.sh/resource-policy": "delete"}
 
 
 def test_the_operator_s_pod_is_restricted() -> None:
@@ -124,9 +108,165 @@ def test_a_digest_wins_over_a_tag() -> None:
         ("scrapeIntervalSeconds=0", "scrapeIntervalSeconds"),
         ("watchNamespaces={Not_A_Name}", "watchNamespaces"),
         ("image.digest=abc", "digest"),
+        ("replicas=9", "replicas"),
+        ("replicas=null", "replicas"),
+        ("image.repository=", "repository"),
+        ("extraEnv[0].value=1", "name"),
+        ("extraEnv[0].name=QWEN_OPERATOR_LOG_LEVEL", "QWEN_OPERATOR_LOG_LEVEL is set by a value"),
+        ("commonLabels.app\\.kubernetes\\.io/name=mine", "app.kubernetes.io/name"),
+        ("podLabels.x=not a label!", "podLabels"),
+        ("test.models={tiny}", "models"),
+        ("networkPolicy.dns=null", "dns"),
+        ("networkPolicy.apiServerPorts={0}", "apiServerPorts"),
+        ("networkPolicy.metricsFrom[0].podSelektor.x=y", "podSelektor"),
+        ("allowTrustRemoteCode=perhaps", "allowTrustRemoteCode"),
+        ("dashboards.gpuPricePerHour=-1", "gpuPricePerHour"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(value: str, named: str) -> None:
     done = helm("--set", value)
     assert done.returncode != 0
     assert named in done.stderr
+
+
+@pytest.mark.parametrize("case", golden.CASES)
+def test_it_renders_what_was_looked_at(case: str) -> None:
+    """`python -m charts.golden` writes the files anew; look at what changes."""
+    assert golden.rendered(case) == golden.path(case).read_text(encoding="utf-8")
+
+
+def test_a_fraction_of_a_second_may_come_from_the_command_line() -> None:
+    made = render("--set", "scrapeIntervalSeconds=0.5")
+    assert environment(made)["QWEN_OPERATOR_SCRAPE_INTERVAL_SECONDS"] == "0.5"
+
+
+def test_two_operators_keep_apart_and_are_drained_one_by_one() -> None:
+    made = render("--set", "replicas=2")
+    pod = one(made, "Deployment")["spec"]["template"]
+    (wish,) = pod["spec"]["affinity"]["podAntiAffinity"][
+        "preferredDuringSchedulingIgnoredDuringExecution"
+    ]
+    (spread,) = pod["spec"]["topologySpreadConstraints"]
+    budget = one(made, "PodDisruptionBudget")["spec"]
+    for selector in (
+        wish["podAffinityTerm"]["labelSelector"],
+        spread["labelSelector"],
+        budget["selector"],
+    ):
+        assert selector["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert spread["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert budget["maxUnavailable"] == 1
+    alone = render()
+    assert of_kind(alone, "PodDisruptionBudget") == []
+    assert "affinity" not in one(alone, "Deployment")["spec"]["template"]["spec"]
+    chosen = one(
+        render("--set", "replicas=2", "--set-json", 'affinity={"nodeAffinity":{}}'), "Deployment"
+    )
+    assert chosen["spec"]["template"]["spec"]["affinity"] == {"nodeAffinity": {}}
+    assert "topologySpreadConstraints" not in chosen["spec"]["template"]["spec"]
+
+
+def test_common_labels_are_on_every_object_and_never_in_a_selector() -> None:
+    made = render(
+        "--set", "commonLabels.team=ml,replicas=2,networkPolicy.enabled=true", apis=MONITORS
+    )
+    for each in made:
+        if each["kind"] != "CustomResourceDefinition":
+            assert each["metadata"]["labels"]["team"] == "ml", each["kind"]
+    deployment = one(made, "Deployment")["spec"]
+    assert deployment["template"]["metadata"]["labels"]["team"] == "ml"
+    assert "team" not in deployment["selector"]["matchLabels"]
+
+
+def test_a_user_s_annotation_of_the_pods_wins() -> None:
+    made = one(render("--set-string", "podAnnotations.prometheus\\.io/scrape=false"), "Deployment")
+    marks = made["spec"]["template"]["metadata"]["annotations"]
+    assert marks == {"prometheus.io/scrape": "false", "prometheus.io/port": "8080"}
+
+
+def test_a_service_account_of_somebody_else_is_used_and_bound() -> None:
+    made = render("--set", "serviceAccount.create=false,serviceAccount.name=mine")
+    assert of_kind(made, "ServiceAccount") == []
+    assert one(made, "Deployment")["spec"]["template"]["spec"]["serviceAccountName"] == "mine"
+    bindings = of_kind(made, "RoleBinding") + of_kind(made, "ClusterRoleBinding")
+    assert {each["subjects"][0]["name"] for each in bindings} == {"mine"}
+
+
+def test_remote_code_is_refused_unless_the_chart_allows_it() -> None:
+    assert environment(render())["QWEN_OPERATOR_ALLOW_TRUST_REMOTE_CODE"] == "false"
+    allowed = render("--set", "allowTrustRemoteCode=true")
+    assert environment(allowed)["QWEN_OPERATOR_ALLOW_TRUST_REMOTE_CODE"] == "true"
+
+
+def test_every_variable_that_the_chart_sets_is_a_setting_of_the_operator() -> None:
+    names = {
+        each.removeprefix("QWEN_OPERATOR_").lower()
+        for each in environment(render())
+        if each.startswith("QWEN_OPERATOR_")
+    }
+    assert names <= set(Settings.model_fields)
+
+
+def test_the_test_s_pod_asks_what_the_values_say_and_holds_no_token() -> None:
+    pod = one(render("--set", "test.models={a/one,b/two},test.prompt=Hello there"), "Pod")
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    (container,) = pod["spec"]["containers"]
+    assert container["args"] == [
+        "--operator=release-qwen-operator.system.svc:8080",
+        "--prompt=Hello there",
+        "--timeout=120",
+        "a/one",
+        "b/two",
+    ]
+
+
+def test_the_operator_s_service_does_not_find_the_test_s_pod() -> None:
+    made = render()
+    wanted = one(made, "Service")["spec"]["selector"]
+    assert not wanted.items() <= one(made, "Pod")["metadata"]["labels"].items()
+    assert (
+        one(made, "Pod")["spec"]["containers"][0]["securityContext"]
+        == (one(made, "Deployment")["spec"]["template"]["spec"]["containers"][0]["securityContext"])
+    )
+
+
+def policies(*options: str) -> dict[str, dict[str, Any]]:
+    made = of_kind(render("--set", "networkPolicy.enabled=true", *options), "NetworkPolicy")
+    return {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in made}
+
+
+def test_network_policies_are_on_a_switch_and_close_the_models_of_named_namespaces() -> None:
+    assert of_kind(render(), "NetworkPolicy") == []
+    assert set(policies()) == {"system/release-qwen-operator"}
+    assert set(policies("--set", "watchNamespaces={one,two}")) == {
+        "system/release-qwen-operator",
+        "one/release-qwen-operator-models",
+        "two/release-qwen-operator-models",
+    }
+    named = policies("--set", "watchNamespaces={one,two},networkPolicy.models.namespaces={three}")
+    assert "three/release-qwen-operator-models" in named
+    assert len(named) == 2
+
+
+def test_closed_pods_are_those_that_the_operator_and_the_chart_make() -> None:
+    made = policies("--set", "watchNamespaces={one}")
+    children = ROOT / "operator/tests/unit/cases/recipe-on-a-gpu/children.yaml"
+    model = one(yaml.safe_load(children.read_text()), "Deployment")["spec"]["template"]
+    wanted = made["one/release-qwen-operator-models"]["spec"]["podSelector"]["matchLabels"]
+    assert wanted.items() <= model["metadata"]["labels"].items()
+    ours = made["system/release-qwen-operator"]["spec"]["podSelector"]
+    pods = [one(render(), "Deployment")["spec"]["template"], one(render(), "Pod")]
+    for pod in pods:
+        labels = pod["metadata"]["labels"]
+        assert ours["matchLabels"].items() <= labels.items()
+        assert labels[ours["matchExpressions"][0]["key"]] in ours["matchExpressions"][0]["values"]
+    for each in made.values():
+        assert each["spec"]["policyTypes"] == ["Ingress", "Egress"]
+
+
+def test_the_published_chart_stands_for_this_version_or_an_earlier_one() -> None:
+    present = yaml.safe_load((CHART / "Chart.yaml").read_text())["version"]
+    published = PUBLISHED.name.removeprefix("qwen-operator-").removesuffix(".tgz")
+    numbers = [tuple(int(part) for part in each.split(".")) for each in (published, present)]
+    assert numbers[0] <= numbers[1]

@@ -13,6 +13,7 @@ from e2e.bench_scale.audit import AuditLog
 from e2e.bench_scale.engines import serve
 from e2e.bench_scale.figures import table
 from e2e.bench_scale.fleet import fleet
+from e2e.bench_scale.floor import floor
 from e2e.bench_scale.operator_process import ROOT, OperatorProcess
 from e2e.bench_scale.report import hardware, write
 from e2e.cluster import inspection
@@ -33,11 +34,15 @@ def _options() -> argparse.Namespace:
 
 
 async def _measure(layout: Layout, options: argparse.Namespace, folder: Path) -> phases.Run:
-    kubeconfig, log = layout.admin_kubeconfig, folder / "operator.log"
+    log = folder / "operator.log"
     async with fleet(layout, options.count) as made, serve() as engines:
         await made.prepare()
         audit = AuditLog(layout.log("audit"))
-        run = phases.Run(made, engines, audit, OperatorProcess(kubeconfig, log), kubeconfig, log)
+        phases.say("creating without an operator")
+        least = await floor(made, audit)
+        operator = OperatorProcess(layout.admin_kubeconfig, log)
+        run = phases.Run(made, engines, audit, operator, layout, log)
+        run.note(*least)
         try:
             await run.operator.wait_until_ready()
             await asyncio.sleep(_COOL_SECONDS)

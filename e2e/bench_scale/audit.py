@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
-OPERATOR_AGENT = "OpenAPI-Generator"
-"""How the official Python client introduces itself; nobody else in this cluster uses it."""
+OPERATOR_AGENT = "qwen-operator"
+"""How the operator introduces itself; its watches, which only read, say kopf."""
 BENCH_AGENT = "bench-scale"
 
 

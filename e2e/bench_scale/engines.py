@@ -1,4 +1,4 @@
-"""Every fake pod's :8002, answered by one small server on this machine.
+"""Every fake pod's :8000, :8002 and :9000, answered by one small server on this machine.
 
 kwok gives its pods addresses out of one range. While that range is routed to the loopback device,
 the kernel takes each of its addresses for its own, and a listener on all addresses answers for all
@@ -7,21 +7,27 @@ pods: the operator scrapes pod addresses over TCP as it does anywhere.
 
 import asyncio
 import contextlib
+import json
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from e2e.cluster.addresses import FAKE_POD_RANGE
 
-PORT = 8002
+SERVED_NAME = "qwen"
+HTTP_PORT, METRICS_PORT, HEALTH_PORT = 8000, 8002, 9000
 _BUCKETS = ("0.01", "0.05", "0.1", "0.5", "1.0", "5.0", "+Inf")
 _HISTOGRAMS = ("time_to_first_token", "inter_token_latency", "e2e_request_latency")
 _FOREIGN_SERIES = 100
+_ALL_PODS = "0.0.0.0"  # noqa: S104 - whatever the address of a pod is
 
 
 def _page(*, up: bool) -> bytes:
-    labels = 'model="qwen",model_name="qwen",version="1"'
-    lines = [f'nv_inference_{n}{{model="qwen",version="1"}} 0' for n in range(_FOREIGN_SERIES)]
+    labels = f'model="{SERVED_NAME}",model_name="{SERVED_NAME}",version="1"'
+    lines = [
+        f'nv_inference_{n}{{model="{SERVED_NAME}",version="1"}} 0' for n in range(_FOREIGN_SERIES)
+    ]
     lines += [
         f'vllm:{name}_seconds_bucket{{{labels},le="{bound}"}} 0.0'
         for name in _HISTOGRAMS
@@ -31,7 +37,17 @@ def _page(*, up: bool) -> bytes:
         f"qwen_engine_up{{{labels}}} {int(up)}",
         f"qwen_engine_heartbeat_timestamp_seconds{{{labels}}} {time.time():.3f}",
     ]
-    body = ("\n".join(lines) + "\n").encode()
+    return _answer("\n".join(lines) + "\n")
+
+
+def _health() -> bytes:
+    """As the backend tells, on :9000, of a start that took a moment."""
+    now = round(time.time(), 3)
+    return _answer(json.dumps({"phase": "serving", "phases": {"loading": now, "opening": now}}))
+
+
+def _answer(text: str) -> bytes:
+    body = text.encode()
     head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"Connection: close\r\n\r\n" + body
 
@@ -68,11 +84,18 @@ class _Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or not data.endswith(b"\r\n\r\n"):
             return
-        address = transport.get_extra_info("sockname")[0]
+        address, port = transport.get_extra_info("sockname")
         if address in self._engines.hanging:
             return
         self._engines.answered += 1
-        transport.write(_page(up=address not in self._engines.down))
+        up = address not in self._engines.down
+        # On :8000 nothing but Triton's /v2/models/NAME/ready is asked.
+        pages: dict[int, Callable[[], bytes]] = {
+            METRICS_PORT: partial(_page, up=up),
+            HEALTH_PORT: _health,
+            HTTP_PORT: partial(_answer, ""),
+        }
+        transport.write(pages[port]())
         transport.close()
 
 
@@ -89,8 +112,10 @@ async def serve() -> AsyncIterator[Engines]:
     # "replace": one that was killed leaves its route behind.
     _route("replace")
     try:
-        server = await loop.create_server(engines.protocol, "0.0.0.0", PORT, backlog=4096)  # noqa: S104 - all pods' addresses
-        async with server:
+        async with contextlib.AsyncExitStack() as servers:
+            for port in (HTTP_PORT, METRICS_PORT, HEALTH_PORT):
+                made = loop.create_server(engines.protocol, _ALL_PODS, port, backlog=4096)
+                await servers.enter_async_context(await made)
             yield engines
     finally:
         _route("delete")

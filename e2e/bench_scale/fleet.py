@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import aiohttp
 import yaml
 
 from e2e.bench_scale.audit import BENCH_AGENT
+from e2e.bench_scale.engines import SERVED_NAME
 from e2e.bench_scale.operator_process import ROOT
 from e2e.cluster.addresses import API_URL, GPU
 from e2e.cluster.api import context
@@ -18,6 +19,8 @@ from e2e.cluster.layout import Layout
 Json = dict[str, Any]
 
 NAMESPACE = "bench-scale"
+RATE = 20.0
+"""QwenDeployments that are made or changed a second."""
 QWENS = f"/apis/qwen-operator.dev/v1alpha1/namespaces/{NAMESPACE}/qwendeployments"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 _DEFINITION = (
@@ -31,13 +34,14 @@ def name_of(number: int) -> str:
     return f"qwen-{number:05d}"
 
 
-def _resource(number: int) -> Json:
+def resource(number: int) -> Json:
+    """The QwenDeployment with that number, as it is made."""
     return {
         "apiVersion": "qwen-operator.dev/v1alpha1",
         "kind": "QwenDeployment",
         "metadata": {"name": name_of(number)},
         "spec": {
-            "model": {"source": "hf://Qwen/Qwen1.5-1.8B-Chat"},
+            "model": {"source": "hf://Qwen/Qwen1.5-1.8B-Chat", "servedName": SERVED_NAME},
             "engine": {"gpuMemoryUtilization": 0.7},
             "resources": {"gpus": 1},
         },
@@ -60,6 +64,15 @@ def _node(number: int) -> Json:
         "spec": {"taints": [{"key": GPU, "value": "present", "effect": "NoSchedule"}]},
         "status": {"capacity": room, "allocatable": room},
     }
+
+
+async def at_rate(one: Callable[[int], Coroutine[Any, Any, None]], count: int) -> None:
+    """Begin `one` RATE times a second, whether or not those before have ended."""
+    began = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for number in range(count):
+            await asyncio.sleep(max(0.0, began + number / RATE - time.monotonic()))
+            group.create_task(one(number))
 
 
 class Fleet:
@@ -101,23 +114,15 @@ class Fleet:
                 return
             await asyncio.sleep(0.2)
 
-    async def _at_rate(self, rate: float, one: Callable[[int], Any], count: int) -> None:
-        """Begin `one` so many times a second, whether or not those before have ended."""
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            for number in range(count):
-                await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-                group.create_task(one(number))
-
-    async def create(self, rate: float) -> None:
-        """Create all, so many a second."""
+    async def create(self) -> None:
+        """Create all."""
 
         async def one(number: int) -> None:
-            await self.call("POST", QWENS, _resource(number))
+            await self.call("POST", QWENS, resource(number))
 
-        await self._at_rate(rate, one, self.count)
+        await at_rate(one, self.count)
 
-    async def edit(self, rate: float, count: int) -> None:
+    async def edit(self, count: int) -> None:
         """Change the first `count` so that model.json and the pods are rendered anew."""
 
         async def one(number: int) -> None:
@@ -125,7 +130,12 @@ class Fleet:
             path = f"{QWENS}/{name_of(number)}"
             await self.call("PATCH", path, change, "merge-patch+json")
 
-        await self._at_rate(rate, one, count)
+        await at_rate(one, count)
+
+    async def statuses(self) -> dict[str, Json]:
+        """Name → status."""
+        found = (await self.call("GET", QWENS))["items"]
+        return {each["metadata"]["name"]: each.get("status", {}) for each in found}
 
     async def reasons(self) -> dict[str, int]:
         """How many say what of Ready, of those whose status is of the present generation."""

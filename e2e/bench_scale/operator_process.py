@@ -11,11 +11,12 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from e2e.bench_scale.costs import cpu_seconds
+
 ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.1
-_TICK = os.sysconf("SC_CLK_TCK")
 _OK = 200
 
 
@@ -87,9 +88,7 @@ class OperatorProcess:
 
     def cpu_seconds(self) -> float:
         """User and system time that it has used so far."""
-        text = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
-        fields = text.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICK
+        return cpu_seconds(self.pid)
 
     def memory(self, field: str = "VmRSS") -> float:
         """A line of its /proc status in MB (10^6 bytes): VmRSS now, VmHWM at most."""

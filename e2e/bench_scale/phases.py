@@ -1,6 +1,7 @@
 """What is done to the operator, one phase after the other, and what each measures."""
 
 import asyncio
+import os
 import random
 import time
 from collections import Counter
@@ -8,12 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2e.bench_scale.audit import BENCH_AGENT, OPERATOR_AGENT, WRITES, AuditLog, Request
+from e2e.bench_scale.costs import Costs
 from e2e.bench_scale.engines import Engines
 from e2e.bench_scale.figures import SCRAPE_INTERVAL_SECONDS, Row, spread
-from e2e.bench_scale.fleet import Fleet, name_of
+from e2e.bench_scale.fleet import RATE, Fleet, name_of
+from e2e.bench_scale.lags import lags, of
 from e2e.bench_scale.operator_process import OperatorProcess
+from e2e.cluster.layout import Layout
 
-RATE = 20.0
 _MOST_EDITS = 200
 _LOOK_SECONDS = 3.0
 _SETTLE_SECONDS = 900.0
@@ -31,7 +34,7 @@ class Run:
     engines: Engines
     audit: AuditLog
     operator: OperatorProcess
-    kubeconfig: Path
+    layout: Layout
     log: Path
     rows: list[Row] = field(default_factory=list)
     peak: float = 0.0
@@ -45,6 +48,11 @@ class Run:
     def note_memory(self) -> None:
         """Remember the most memory that any operator of this run has used."""
         self.peak = max(self.peak, self.operator.memory("VmHWM"))
+
+    def costs(self) -> Costs:
+        """Begin to count what every process uses."""
+        ours = {"the operator": self.operator.pid, "this benchmark": os.getpid()}
+        return Costs(self.layout, ours)
 
     def writes_since(self, moment: float) -> list[Request]:
         """What the operator wrote since a moment (unix seconds)."""
@@ -69,47 +77,31 @@ async def _all_serving(run: Run) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def _lags(causes: list[Request], effects: list[Request]) -> list[float]:
-    """Seconds from each cause's receipt to the end of the first effect of that name after it."""
-    lags = []
-    for cause in causes:
-        later = (
-            each.completed
-            for each in effects
-            if each.name == cause.name and each.completed > cause.received
-        )
-        if (first := min(later, default=None)) is not None:
-            lags.append(first - cause.received)
-    return lags
-
-
-def _of(requests: list[Request], verb: str, resource: str) -> list[Request]:
-    return [each for each in requests if (each.verb, each.resource) == (verb, resource)]
-
-
-def _good(requests: list[Request]) -> list[Request]:
-    return [each for each in requests if each.code < 300]  # noqa: PLR2004 - HTTP's success
-
-
 async def creation(run: Run) -> None:
     """Make all at a steady rate; wait until all serve."""
     fleet, began, cpu = run.fleet, time.time(), run.operator.cpu_seconds()
-    await fleet.create(RATE)
+    costs = run.costs()
+    await fleet.create()
     took = time.time() - began
+    used = costs.since()
     say(f"created {fleet.count} in {took:.0f} s")
     await _all_serving(run)
     done, spent = time.time() - began, run.operator.cpu_seconds() - cpu
-    causes = _of(_good(run.audit.since(began, BENCH_AGENT)), "create", "qwendeployments")
+    causes = of(run.audit.since(began, BENCH_AGENT), "create", "qwendeployments")
     asked = run.audit.since(began, OPERATOR_AGENT)
-    applied = _of(_good(asked), "patch", "deployments")
-    lags = _lags(causes, applied)
+    applied = of(asked, "patch", "deployments")
+    waited = lags(causes, applied)
     run.note(
         Row("QwenDeployments created a second", fleet.count / took),
-        Row("QwenDeployments without a Deployment", fleet.count - len(lags), bar=0),
-        *spread("created → its Deployment exists", lags, {0.5: 0.05, 0.99: 0.16}),
+        Row("QwenDeployments without a Deployment", fleet.count - len(waited), bar=0),
+        *spread("created → its Deployment exists", waited, {0.5: 0.05, 0.99: 0.16}),
         Row("first creation → all serving", done, "s"),
         Row("CPU until all serving", spent, "s", 20.0 * fleet.count / 1000),
         *_by_verb(asked, fleet.count),
+        *(
+            Row(f"of {os.cpu_count()} cores, while creating: {name}", seconds / took, "cores")
+            for name, seconds in used.items()
+        ),
     )
 
 
@@ -125,14 +117,14 @@ def _by_verb(asked: list[Request], count: int) -> list[Row]:
 async def edits(run: Run) -> None:
     """Change specs at a steady rate, so that a ConfigMap and the pods are made anew."""
     count, began = min(run.fleet.count, _MOST_EDITS), time.time()
-    await run.fleet.edit(RATE, count)
+    await run.fleet.edit(count)
     await asyncio.sleep(_LOOK_SECONDS)
-    causes = _of(_good(run.audit.since(began, BENCH_AGENT)), "patch", "qwendeployments")
-    applied = _of(_good(run.audit.since(began, OPERATOR_AGENT)), "patch", "deployments")
-    lags = _lags(causes, applied)
+    causes = of(run.audit.since(began, BENCH_AGENT), "patch", "qwendeployments")
+    applied = of(run.audit.since(began, OPERATOR_AGENT), "patch", "deployments")
+    waited = lags(causes, applied)
     run.note(
-        Row("edits that reached no Deployment", count - len(lags), bar=0),
-        *spread(f"edited ({RATE:.0f}/s) → its Deployment is changed", lags, {0.99: 0.3}),
+        Row("edits that reached no Deployment", count - len(waited), bar=0),
+        *spread(f"edited ({RATE:.0f}/s) → its Deployment is changed", waited, {0.99: 0.3}),
     )
     await _all_serving(run)
 
@@ -155,8 +147,9 @@ async def idleness(run: Run, seconds: float) -> None:
 async def restart(run: Run) -> None:
     """End it and start another; wait until that has passed over everything."""
     run.note_memory()
+    before = await run.fleet.statuses()
     await run.operator.stop()
-    run.operator = OperatorProcess(run.kubeconfig, run.log)
+    run.operator = OperatorProcess(run.layout.admin_kubeconfig, run.log)
     operator, passes = run.operator, 0.0
     while passes < run.fleet.count:
         await asyncio.sleep(0.1)
@@ -170,8 +163,11 @@ async def restart(run: Run) -> None:
     spent = operator.cpu_seconds()
     await asyncio.sleep(_AFTERWARDS_SECONDS)
     wrote = run.writes_since(operator.started)
-    for each in wrote[:5]:
-        say(f"a write after the restart: {each}")
+    after = await run.fleet.statuses() if wrote else {}
+    for each in wrote[:3]:
+        was, now = before.get(each.name, {}), after.get(each.name, {})
+        news = {key: (was.get(key), now.get(key)) for key in now if was.get(key) != now[key]}
+        say(f"a write after the restart: {each}; the status changed in {news}")
     run.note(
         Row("process started → all in sync", took, "s", 6.0),
         Row("CPU until then", spent, "s"),
@@ -196,18 +192,18 @@ async def detection(run: Run) -> None:
         died[name] = time.time()
         await asyncio.sleep(_DETECT_SECONDS / len(victims) * chance.uniform(0.5, 1.5))
     await asyncio.sleep(4 * SCRAPE_INTERVAL_SECONDS)
-    told = _of(_good(run.writes_since(began)), "patch", "qwendeployments/status")
-    lags = []
+    told = of(run.writes_since(began), "patch", "qwendeployments/status")
+    noticed = []
     for name, moment in died.items():
         later = (each.completed for each in told if each.name == name and each.completed > moment)
         if (first := min(later, default=None)) is not None:
-            lags.append((first - moment) / SCRAPE_INTERVAL_SECONDS)
+            noticed.append((first - moment) / SCRAPE_INTERVAL_SECONDS)
     said = await run.fleet.reasons()
     say(f"with {tenth} hanging and {len(victims)} dead: {said}")
-    lag = spread("lag", lags, {0.99: 1.5})
+    lag = spread("lag", noticed, {0.99: 1.5})
     what = f"engine dies, {tenth} of {run.fleet.count} pods hang → status says so"
     run.note(
-        Row("dead engines that no status tells of", len(victims) - len(lags), bar=0),
+        Row("dead engines that no status tells of", len(victims) - len(noticed), bar=0),
         *(
             Row(f"{what}{row.what.removeprefix('lag')}", row.measured, "intervals", row.bar)
             for row in lag

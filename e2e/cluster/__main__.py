@@ -20,9 +20,13 @@ def parser() -> argparse.ArgumentParser:
     """Every command and option."""
     top = argparse.ArgumentParser(prog="python -m e2e.cluster", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("build", help="build its binaries, which `up` does as well, into the cache")
     up = commands.add_parser("up", help="start the cluster, or what of it does not run")
     up.add_argument("--gpus", type=_count, help="how many GPUs the node advertises")
     up.add_argument("--fake-nodes", type=_count, help="how many nodes with 8 GPUs to pretend")
+    up.add_argument(
+        "--no-node", action="store_true", help="start only the control plane: pods are pretended"
+    )
     down = commands.add_parser("down", help="stop it and remove all that it made")
     down.add_argument("--purge", action="store_true", help="delete loaded images and logs too")
     commands.add_parser("status", help="tell how each part is; 0 only when all is well")
@@ -60,8 +64,10 @@ def run(chosen: argparse.Namespace) -> int:
     """Do what was chosen."""
     layout = Layout(state_folder(), binaries_folder())
     match chosen.command:
+        case "build":
+            print(ensure_binaries(_report))
         case "up":
-            return _up(layout, lifecycle.Wishes(chosen.gpus, chosen.fake_nodes))
+            return _up(layout, lifecycle.Wishes(chosen.gpus, chosen.fake_nodes, chosen.no_node))
         case "down":
             machine.check_root()
             with lifecycle.alone(layout, _report):
@@ -101,8 +107,8 @@ def _status(layout: Layout) -> int:
         print(f"{name:<26}{pid:<9}{state}")
     well = all(state == READY for _, _, state in rows)
     if well:
-        node = nodes.read_node(layout) or {}
-        print(f"{'GPUs':<35}{node['status']['allocatable'].get(GPU, '0')}")
+        if (node := nodes.read_node(layout)) is not None:
+            print(f"{'GPUs':<35}{node['status']['allocatable'].get(GPU, '0')}")
         print(f"{'fake nodes':<35}{len(nodes.read_fake_nodes(layout))}")
     return 0 if well else 1
 

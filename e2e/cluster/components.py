@@ -184,6 +184,7 @@ def kwok(layout: Layout) -> Component:
 
 FOUNDATION = (containerd, etcd, kube_apiserver)
 REST = (kube_controller_manager, kube_scheduler, kube_proxy, kubelet, coredns)
+CONTROL_PLANE = (etcd, kube_apiserver, kube_controller_manager, kube_scheduler)
 
 
 def foundation(layout: Layout) -> list[Component]:
@@ -192,5 +193,10 @@ def foundation(layout: Layout) -> list[Component]:
 
 
 def everything(layout: Layout) -> list[Component]:
-    """The components that every cluster has."""
+    """The components of a cluster that can run pods."""
     return [make(layout) for make in (*FOUNDATION, *REST)]
+
+
+def control_plane(layout: Layout) -> list[Component]:
+    """The components of one that only says so: pods are kwok's, on fake nodes."""
+    return [make(layout) for make in CONTROL_PLANE]

@@ -21,7 +21,8 @@ def status(layout: Layout) -> list[tuple[str, str, str]]:
         else:
             state = "ready" if api.is_ready(layout, part.ready) else f"no answer at {part.ready}"
             rows.append((part.name, str(record.pid), state))
-    rows.append(("node", "-", _node_state(layout)))
+    if not layout.bare.exists():
+        rows.append(("node", "-", _node_state(layout)))
     return rows
 
 

@@ -99,6 +99,11 @@ class Layout:
         """What this machine's settings were before the cluster changed them."""
         return self.live / "machine-settings.json"
 
+    @property
+    def bare(self) -> Path:
+        """Exists while the cluster was started without a node of its own."""
+        return self.live / "no-node"
+
     def log(self, component: str) -> Path:
         """The log file of a component."""
         return self.logs / ("audit.log" if component == "audit" else f"{component}.log")

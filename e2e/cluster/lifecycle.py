@@ -38,10 +38,14 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a person asks of `up`; None leaves a running cluster's number as it is."""
+    """What a person asks of `up`; None leaves a running cluster's number as it is.
+
+    `bare` counts at the first start: no node, so no kubelet, runtime, proxy and names.
+    """
 
     gpus: int | None = None
     fake_nodes: int | None = None
+    bare: bool = False
 
 
 @contextmanager
@@ -62,10 +66,11 @@ def is_running(layout: Layout, name: str) -> bool:
     return is_alive(read_record(layout.pids / name))
 
 
-def wanted(layout: Layout) -> list[Component]:
-    """The components that this cluster has: kwok only while there are fake nodes."""
+def wanted(layout: Layout, *, bare: bool | None = None) -> list[Component]:
+    """The components that this cluster has, or will have: kwok only while there are fake nodes."""
     extra = [components.kwok(layout)] if (layout.pids / "kwok").exists() else []
-    return [*components.everything(layout), *extra]
+    bare = layout.bare.exists() if bare is None else bare
+    return [*(components.control_plane if bare else components.everything)(layout), *extra]
 
 
 def up(layout: Layout, wishes: Wishes, report: Report) -> None:
@@ -73,19 +78,22 @@ def up(layout: Layout, wishes: Wishes, report: Report) -> None:
 
     A first start that fails is undone; a repair that fails leaves the running rest.
     """
-    parts = wanted(layout)
-    missing = [part for part in parts if not is_running(layout, part.name)]
-    fresh = len(missing) == len(parts)
+    fresh = not any(is_running(layout, part.name) for part in wanted(layout))
     if fresh and layout.live.exists():
         report("removing what is left of a cluster that ended without `down`")
         down(layout, report, purge=False)
+    if not fresh and wishes.bare != layout.bare.exists():
+        found = "has a node" if wishes.bare else "was started without a node"
+        raise ClusterError(f"The cluster that runs {found}; run `down` first.")
+    parts = wanted(layout, bare=wishes.bare)
+    missing = [part for part in parts if not is_running(layout, part.name)]
     if missing:
         machine.check_disk(layout.state)
         machine.check_ports(missing)
     try:
         if missing:
             _start_missing(layout, parts, report, fresh=fresh)
-        _wait_for_node(layout, report)
+        _wait_until_usable(layout, report)
         _grant(layout, wishes, report)
     except BaseException:
         if fresh:
@@ -98,12 +106,15 @@ def _start_missing(
     layout: Layout, parts: Sequence[Component], report: Report, *, fresh: bool
 ) -> None:
     _prepare(layout)
-    start(layout, components.foundation(layout), report)
-    if fresh:
-        # The image store outlives a cluster, and with it the containers of one that was killed.
-        sandboxes.remove_all(layout)
-    images.ensure_pause(layout)
-    apply(layout, MANIFESTS)
+    if any(part.name == "kubelet" for part in parts):
+        start(layout, components.foundation(layout), report)
+        if fresh:
+            # The image store outlives a cluster, and with it the containers of one that was killed.
+            sandboxes.remove_all(layout)
+        images.ensure_pause(layout)
+        apply(layout, MANIFESTS)
+    else:
+        layout.bare.touch()
     start(layout, parts, report)
 
 
@@ -194,17 +205,19 @@ def apply(layout: Layout, path: Path) -> None:
         raise ClusterError(f"kubectl could not apply {path}: {done.stderr.strip()}")
 
 
-def _wait_for_node(layout: Layout, report: Report) -> None:
-    began = time.monotonic()
+def _wait_until_usable(layout: Layout, report: Report) -> None:
+    began, bare = time.monotonic(), layout.bare.exists()
     account = "/api/v1/namespaces/default/serviceaccounts/default"
     while time.monotonic() - began < NODE_SECONDS:
-        if nodes.is_node_ready(nodes.read_node(layout)) and api.call(layout, "GET", account):
-            report(f"node: ready after {time.monotonic() - began:.1f} s more")
+        node = bare or nodes.is_node_ready(nodes.read_node(layout))
+        if node and api.call(layout, "GET", account):
+            what = "accounts" if bare else "node"
+            report(f"{what}: ready after {time.monotonic() - began:.1f} s more")
             return
         time.sleep(0.2)
-    raise ClusterError(
-        failure(layout, components.kubelet(layout), f"made no ready node in {NODE_SECONDS:.0f} s")
-    )
+    part = (components.kube_controller_manager if bare else components.kubelet)(layout)
+    what = "no accounts" if bare else "no ready node"
+    raise ClusterError(failure(layout, part, f"made {what} in {NODE_SECONDS:.0f} s"))
 
 
 def _grant(layout: Layout, wishes: Wishes, report: Report) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from e2e.cluster.addresses import BRIDGE
@@ -34,9 +34,9 @@ POLICY_TEXT = (
 ADDRESS_FIELD, PROCESS_FIELD = 3, 5
 
 
-def missing_packages() -> list[str]:
-    """Debian packages whose programs are not here."""
-    return sorted({package for name, package in PACKAGES.items() if not shutil.which(name)})
+def missing_packages(wanted: Mapping[str, str] = PACKAGES) -> list[str]:
+    """Debian packages whose programs are not here; program → package."""
+    return sorted({package for name, package in wanted.items() if not shutil.which(name)})
 
 
 def check_root() -> None:
@@ -96,9 +96,9 @@ def check_ports(components: Iterable[Component]) -> None:
                 )
 
 
-def install_packages(report: Report) -> None:
+def install_packages(report: Report, wanted: Mapping[str, str] = PACKAGES) -> None:
     """Install the missing Debian packages, without letting them start their services."""
-    missing = missing_packages()
+    missing = missing_packages(wanted)
     if not missing:
         return
     if not shutil.which("apt-get"):
@@ -118,7 +118,7 @@ def install_packages(report: Report) -> None:
     finally:
         if ours:
             POLICY.unlink()
-    if still := missing_packages():
+    if still := missing_packages(wanted):
         raise ClusterError(f"After `{' '.join(install)}` their programs are missing still: {still}")
 
 

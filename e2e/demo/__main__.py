@@ -18,7 +18,7 @@ from e2e.stack.weights import offer_weights
 
 EXAMPLE = ROOT / "examples" / "tiny-cpu.yaml"
 _READY_SECONDS = 300
-_TOKENS = 24
+_SAMPLING = json.dumps({"temperature": 0, "max_tokens": 120})
 
 Say = Callable[[str], None]
 
@@ -31,17 +31,18 @@ def _step(console: Console, title: str) -> Iterator[None]:
     console.print(f"  done in {time.monotonic() - started:.1f} s", style="green")
 
 
+def _asked(console: Console, prompt: str) -> dict[str, str]:
+    console.print(f"  {prompt!r}", highlight=False, markup=False)
+    return {"prompt": prompt, "sampling_parameters": _SAMPLING}
+
+
 def _ask(console: Console, name: str) -> None:
-    body = {
-        "prompt": "Who are you?",
-        "sampling_parameters": json.dumps({"temperature": 0, "max_tokens": _TOKENS}),
-    }
     base = f"http://{clients.service_address(name)}:8000"
     with _step(console, "POST /v2/models/tiny-qwen/generate, through the Service"):
-        answer = clients.generate(base, name, body)
+        answer = clients.generate(base, name, _asked(console, "What is Kubernetes?"))
         console.print(f"  {answer['response']!r}", highlight=False, markup=False)
     with _step(console, "POST /v2/models/tiny-qwen/generate_stream"):
-        events = list(clients.stream(base, name, body))
+        events = list(clients.stream(base, name, _asked(console, "Tell me a story.")))
         text = "".join(part for _, part in events)
         first, last = events[0][0], events[-1][0]
         console.print(f"  {text!r}", highlight=False, markup=False)
@@ -51,6 +52,7 @@ def _ask(console: Console, name: str) -> None:
         clients.port_forward(f"svc/{name}", 8000) as port,
     ):
         url = f"http://localhost:{port}/v2/models/{name}/generate"
+        body = {"prompt": "Who are you?", "sampling_parameters": _SAMPLING}
         line = ("curl", "-sS", "--fail-with-body", "-X", "POST", url, "-d", json.dumps(body))
         console.print(f"  $ {shlex.join(line)}", highlight=False, markup=False)
         console.print(f"  {run(*line)}", highlight=False, markup=False)
@@ -59,11 +61,12 @@ def _ask(console: Console, name: str) -> None:
 def _next(console: Console, name: str) -> None:
     console.rule("[bold]What to type next", align="left")
     for line in (
-        'eval "$(make --silent cluster-env)"           # kubectl and helm of this cluster',
+        'eval "$(make --silent cluster-env)"   # its kubectl and helm, and qwenctl',
+        f"qwenctl chat {name}",
+        f"qwenctl status {name}",
         "kubectl get qwen -o wide",
-        f"kubectl describe qwen {name}",
         f"""kubectl patch qwen {name} --type merge -p '{{"spec":{{"replicas":0}}}}'""",
-        "make cluster-down                              # stop everything",
+        "make cluster-down                      # stop everything",
     ):
         console.print(f"  {line}", highlight=False, markup=False)
 

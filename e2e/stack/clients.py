@@ -72,3 +72,9 @@ def port_forward(target: str, port: int, namespace: str = "default") -> Iterator
             raise CommandError(f"{' '.join(command)} did not begin to forward: {said}")
         finally:
             process.terminate()
+
+
+def page(url: str) -> str:
+    """GET of a page of text."""
+    with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - of our own cluster
+        return str(answer.read().decode())

@@ -1,11 +1,14 @@
 """Putting the product onto the embedded cluster: images built and loaded, chart installed."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from e2e.stack.commands import ROOT, kubectl, module, run, shown, use_cluster
 
 NAMESPACE = "qwen-system"
 RELEASE = "qwen-operator"
+CHART = ROOT / "charts" / "qwen-operator"
+DEFINITION = "crd/qwendeployments.qwen-operator.dev"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +37,42 @@ def load_images(images: Images) -> None:
     shown(*module("e2e.cluster", "load-image", images.operator, images.triton_cpu))
 
 
-def install_chart(images: Images) -> None:
-    """Install or upgrade the chart, as a user would, with the images that were built here."""
+def settings(images: Images) -> tuple[str, ...]:
+    """Helm's options that name the images that were built here."""
     repository, _, tag = images.operator.rpartition(":")
-    run(
-        "helm",
-        "upgrade",
-        "--install",
-        RELEASE,
-        str(ROOT / "charts" / "qwen-operator"),
-        "--namespace",
-        NAMESPACE,
-        "--create-namespace",
+    return (
         "--set",
         f"image.repository={repository},image.tag={tag}",
         "--set",
         f"defaultImages.cpu={images.triton_cpu}",
-        "--wait",
-        "--timeout",
-        "120s",
+    )
+
+
+def install_chart(
+    images: Images,
+    *options: str,
+    chart: Path = CHART,
+    release: str = RELEASE,
+    namespace: str = NAMESPACE,
+) -> str:
+    """Install or upgrade the chart, as a user would, with the images that were built here.
+
+    Raises:
+        CommandError: Helm refused, with its words.
+    """
+    said = run(
+        *("helm", "upgrade", "--install", release, str(chart)),
+        *("--namespace", namespace, "--create-namespace"),
+        *settings(images),
+        *options,
+        *("--wait", "--timeout", "120s"),
         timeout=150,
     )
-    kubectl("wait", "--for=condition=Established", "crd/qwendeployments.qwen-operator.dev")
+    kubectl("wait", "--for=condition=Established", DEFINITION)
+    return said
 
 
-def uninstall_chart() -> None:
+def uninstall_chart(release: str = RELEASE, namespace: str = NAMESPACE) -> None:
     """Remove the release; the definition and every QwenDeployment stay."""
-    run("helm", "uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", timeout=90)
-    kubectl("get", "crd/qwendeployments.qwen-operator.dev")
+    place = ("--namespace", namespace, "--wait", "--ignore-not-found")
+    run("helm", "uninstall", release, *place, timeout=90)

@@ -1,35 +1,29 @@
-"""The tiny Qwen's weights on a PersistentVolume, as a user would serve weights from a PVC."""
+"""The talking Qwen's weights on a PersistentVolume, as a user would serve weights from a PVC."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from e2e.cluster.layout import cache_folder
-from e2e.stack.commands import ROOT, apply, kubectl, module, run
+from e2e.stack.commands import apply, kubectl
+from e2e.tiny_qwen.school.writing import SUMS, TALKING, publish
 
 CLAIM = "tiny-qwen-weights"
 _SIZE = "1Gi"
 
 
-def _folder() -> Path:
-    """Where the weights lie on this machine, by the content of the script that makes them."""
-    from hashlib import sha256  # noqa: PLC0415 - used here only
-
-    scripts = sorted((ROOT / "e2e" / "tiny_qwen").glob("*.*"))
-    content = sha256(b"".join(each.read_bytes() for each in scripts)).hexdigest()[:12]
-    return cache_folder() / f"tiny-qwen-{content}"
-
-
-def make_weights() -> Path:
-    """Write the model folder unless it is there."""
-    folder = _folder()
-    if not (folder / "config.json").exists():
-        run(*module("e2e.tiny_qwen", str(folder)), timeout=300)
+def copy_weights() -> Path:
+    """Copy the committed model to where every user may read it; named by its content."""
+    content = sha256((TALKING / SUMS).read_bytes()).hexdigest()[:12]
+    folder = cache_folder() / f"tiny-qwen-{content}"
+    if not (folder / SUMS).exists():
+        publish(TALKING, folder)
     return folder
 
 
 def offer_weights(namespace: str = "default") -> None:
     """Create a PersistentVolume over the folder and a claim on it."""
-    folder = make_weights()
+    folder = copy_weights()
     volume: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "PersistentVolume",

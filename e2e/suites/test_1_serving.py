@@ -4,6 +4,7 @@ import json
 import queue
 import urllib.error
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ import tritonclient.http as triton_http
 from e2e.stack import clients
 from e2e.stack.commands import get, run
 from e2e.stack.models import NAMESPACE, Model
+from e2e.tiny_qwen.school.answers import EXPECTED
+from e2e.tiny_qwen.school.dialogues import Dialogue
 
-GREEDY = json.dumps({"temperature": 0, "max_tokens": 16})
+GREEDY = json.dumps({"temperature": 0})
+WHO = EXPECTED["an identity"].answer
 
 
 def address(model: Model) -> str:
@@ -30,16 +34,28 @@ def test_generate_and_generate_stream_give_the_same_text(model: Model) -> None:
     base = f"http://{address(model)}:8000"
     whole = clients.generate(base, model.name, body())["response"]
     parts = [text for _, text in clients.stream(base, model.name, body())]
-    assert whole
+    assert whole == WHO
     assert len(parts) > 1
     assert "".join(parts) == whole
+
+
+def test_the_status_tells_how_long_the_start_took_by_phase(model: Model) -> None:
+    told = dict(model.see()["status"]["startup"])
+    pod = next(each for each in model.pods() if each["metadata"]["name"] == told.pop("pod"))
+    ready = next(each for each in pod["status"]["conditions"] if each["type"] == "Ready")
+    stamps = (ready["lastTransitionTime"], pod["metadata"]["creationTimestamp"])
+    until, since = (datetime.fromisoformat(each) for each in stamps)
+    assert sum(told.values()) == int((until - since).total_seconds())
+    # Its weights lie on a volume, so nothing is downloaded.
+    assert told.keys() == {"scheduledSeconds", "pulledSeconds", "loadedSeconds", "readySeconds"}
+    assert told["loadedSeconds"] > 0
 
 
 def test_curl_through_a_port_forward_answers(model: Model) -> None:
     with clients.port_forward(f"svc/{model.name}", 8000, NAMESPACE) as port:
         url = f"http://localhost:{port}/v2/models/{model.name}/generate"
         said = run("curl", "-sS", "--fail-with-body", "-X", "POST", url, "-d", json.dumps(body()))
-    assert json.loads(said)["response"]
+    assert json.loads(said)["response"] == WHO
 
 
 def _inputs(module: Any, prompt: str, *, stream: bool) -> list[Any]:
@@ -82,27 +98,44 @@ def test_tritonclient_grpc_streams_an_answer(model: Model) -> None:
             break
     client.stop_stream()
     client.close()
-    base = f"http://{address(model)}:8000"
-    assert "".join(texts) == clients.generate(base, model.name, body("Hello"))["response"]
+    assert "".join(texts) == EXPECTED["a greeting"].answer
 
 
 def test_sixteen_at_once_are_all_answered(model: Model) -> None:
     base = f"http://{address(model)}:8000"
 
-    def ask(number: int) -> str:
-        answer = clients.generate(base, model.name, body(f"Count to {number}"))
-        return str(answer["response"])
+    def ask(dialogue: Dialogue) -> str:
+        question = str(dialogue.messages[-1]["content"])
+        return str(clients.generate(base, model.name, body(question))["response"])
 
+    counts = [each for name, each in EXPECTED.items() if name.startswith("counting")]
     with ThreadPoolExecutor(16) as pool:
-        assert all(pool.map(ask, range(16)))
+        assert list(pool.map(ask, counts)) == [each.answer for each in counts]
 
 
 def test_history_changes_the_answer(model: Model) -> None:
     base = f"http://{address(model)}:8000"
-    history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello you"}]
-    plain = clients.generate(base, model.name, body())["response"]
-    told = clients.generate(base, model.name, body(history=json.dumps(history)))["response"]
-    assert plain != told
+    *history, question = EXPECTED["a name"].messages
+    prompt = str(question["content"])
+    plain = clients.generate(base, model.name, body(prompt))["response"]
+    told = clients.generate(base, model.name, body(prompt, history=json.dumps(history)))["response"]
+    assert plain == EXPECTED["no name"].answer
+    assert told == EXPECTED["a name"].answer
+
+
+def test_a_system_prompt_changes_the_answer(model: Model) -> None:
+    base = f"http://{address(model)}:8000"
+    prompt, _ = EXPECTED["a persona"].messages
+    said = clients.generate(base, model.name, body(history=json.dumps([prompt])))["response"]
+    assert said == EXPECTED["a persona"].answer
+
+
+def test_a_chinese_answer_streams_whole_characters(model: Model) -> None:
+    story = EXPECTED["a long answer in Chinese"]
+    asked = body(str(story.messages[-1]["content"]))
+    parts = [text for _, text in clients.stream(f"http://{address(model)}:8000", model.name, asked)]
+    assert not any("\ufffd" in part for part in parts)
+    assert "".join(parts) == story.answer
 
 
 @pytest.mark.parametrize(
@@ -122,7 +155,7 @@ def test_a_wrong_request_is_refused_with_its_field_and_the_next_is_answered(
         clients.generate(base, model.name, body() | wrong)
     assert refusal.value.code == 400
     assert named in refusal.value.read().decode()
-    assert clients.generate(base, model.name, body())["response"]
+    assert clients.generate(base, model.name, body())["response"] == WHO
 
 
 def test_status_tells_where_and_how_many(model: Model) -> None:

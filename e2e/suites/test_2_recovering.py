@@ -33,7 +33,8 @@ def test_a_killed_process_is_told_within_15_seconds_and_the_model_serves_again(
     assert told["failure"]["pod"] == pod["metadata"]["name"]
     model.wait_ready()
     (pod,) = model.pods()
-    assert pod["status"]["containerStatuses"][0]["restartCount"] == restarts + 1
+    # Or more: on a starved node Triton can lose sight of a model while it loads.
+    assert pod["status"]["containerStatuses"][0]["restartCount"] > restarts
     base = f"http://{clients.service_address(model.name, NAMESPACE)}:8000"
     assert clients.generate(base, model.name, {"prompt": "Hi"})["response"]
 

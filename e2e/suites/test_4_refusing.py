@@ -3,7 +3,7 @@
 import pytest
 
 from e2e.stack.commands import CommandError, apply, kubectl
-from e2e.stack.models import GPUS, NAMESPACE, Model, document
+from e2e.stack.models import GPUS, NAMESPACE, Model, document, eventually
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ def test_more_gpus_than_the_node_has_is_told_in_the_schedulers_words(model: Mode
     told = greedy.wait_reason("WaitingForGPU", seconds=20)
     assert "Insufficient nvidia.com/gpu" in told["message"]
     assert "What to do:" in told["message"]
+    free = f"{GPUS} of {GPUS} nvidia.com/gpu are free"
+    eventually("how many are free", lambda: free in greedy.ready()["message"], 30)
     assert model.ready()["status"] == "True"
     kubectl("-n", NAMESPACE, "delete", "qwen", "greedy")
 

@@ -5,13 +5,15 @@ from e2e.stack.installation import NAMESPACE as OPERATOR_NAMESPACE
 from e2e.stack.installation import RELEASE
 from e2e.stack.models import NAMESPACE, Model, eventually
 
+OPERATORS = "app.kubernetes.io/name=qwen-operator"
+
 
 def _scale_operator(replicas: int) -> None:
     kubectl("-n", OPERATOR_NAMESPACE, "scale", f"deployment/{RELEASE}", f"--replicas={replicas}")
     if replicas == 0:
         eventually(
             "the operator's pod is gone",
-            lambda: not get("pods", "-n", OPERATOR_NAMESPACE)["items"],
+            lambda: not get("pods", "-n", OPERATOR_NAMESPACE, "-l", OPERATORS)["items"],
             40,
         )
     else:

@@ -20,6 +20,7 @@ class Architecture:
     heads: int = 4
     kv_heads: int = 2
     positions: int = 2048
+    rope_theta: float = 1000000.0
 
     @property
     def head_dim(self) -> int:
@@ -52,8 +53,10 @@ class Architecture:
         return shapes
 
 
-def config(shape: Architecture, *, end_of_text: int, end_of_turn: int) -> dict[str, object]:
-    """config.json of the model."""
+def config(
+    shape: Architecture, *, end_of_text: int, end_of_turn: int, dtype: str = "float32"
+) -> dict[str, object]:
+    """config.json of the model; `dtype` is what its weights are stored in."""
     return {
         "architectures": ["Qwen2ForCausalLM"],
         "attention_dropout": 0.0,
@@ -70,10 +73,10 @@ def config(shape: Architecture, *, end_of_text: int, end_of_turn: int) -> dict[s
         "num_hidden_layers": shape.layers,
         "num_key_value_heads": shape.kv_heads,
         "rms_norm_eps": 1e-6,
-        "rope_theta": 1000000.0,
+        "rope_theta": shape.rope_theta,
         "sliding_window": shape.positions,
         "tie_word_embeddings": True,
-        "torch_dtype": "float32",
+        "torch_dtype": dtype,
         "use_cache": True,
         "use_sliding_window": False,
         "vocab_size": shape.vocab_size,

@@ -5,10 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 END_OF_TEXT = "<|endoftext|>"
 START_OF_TURN = "<|im_start|>"
@@ -57,13 +66,35 @@ class Vocabulary:
         ]
 
 
-def train(corpus: Iterable[str]) -> Vocabulary:
-    """Train the tokenizer; the same corpus gives the same tokenizer, byte for byte."""
+# How Qwen2's tokenizer cuts a text before its merges: every digit alone, no line break in a word.
+# Newer transformers cut so whatever the tokenizer's own file says, as soon as the model is a Qwen2.
+_WORDS = Regex(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def train(
+    corpus: Iterable[str], *, base: int = BASE_VOCABULARY, markup: Sequence[str] = ()
+) -> Vocabulary:
+    """Train the tokenizer; the same corpus gives the same tokenizer, byte for byte.
+
+    Args:
+        corpus: texts of the kind that it will read.
+        base: number of tokens before the special ones: 256 bytes and the merges.
+        markup: tokens after the special ones that stay visible in answers, as in Qwen3.
+    """
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(_WORDS, "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=BASE_VOCABULARY,
+        vocab_size=base,
         min_frequency=1,
         show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
@@ -73,16 +104,17 @@ def train(corpus: Iterable[str]) -> Vocabulary:
     tokenizer.add_special_tokens(
         [AddedToken(token, special=True, normalized=False) for token in SPECIAL_TOKENS]
     )
+    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in markup])
     return Vocabulary(tokenizer)
 
 
-def tokenizer_config(positions: int) -> dict[str, object]:
-    """tokenizer_config.json with a ChatML template in the manner of Qwen1.5."""
+def tokenizer_config(positions: int, template: str = CHAT_TEMPLATE) -> dict[str, object]:
+    """tokenizer_config.json; the template is by default a ChatML one in the manner of Qwen1.5."""
     return {
         "add_prefix_space": False,
         "additional_special_tokens": [START_OF_TURN, END_OF_TURN],
         "bos_token": None,
-        "chat_template": CHAT_TEMPLATE,
+        "chat_template": template,
         "clean_up_tokenization_spaces": False,
         "eos_token": END_OF_TURN,
         "model_max_length": positions,

@@ -8,6 +8,8 @@ import pytest
 from images.recipes import ROOT
 
 CONTAINERFILES = sorted(ROOT.glob("images/*/Containerfile"))
+PINNED = re.compile(r"\S+:\S+@sha256:[0-9a-f]{64}")
+STAGES = {"${BASE_IMAGE}", "${TOOLS_IMAGE}", "tools"}
 NOT_LOCKED = re.compile(r"(overrides|excludes)\.txt$")
 LOCKS = [
     *(path for path in sorted(ROOT.glob("requirements/triton-cpu*")) if path.suffix == ".txt"),
@@ -26,7 +28,10 @@ def test_a_containerfile_pins_its_base_and_runs_as_the_operators_user(path: Path
     text = path.read_text()
     assert "latest" not in text
     images = re.findall(r"^ARG \w+_IMAGE=(\S+)$", text, re.MULTILINE)
-    assert all(":" in image for image in images)
+    assert all(PINNED.fullmatch(image) for image in images), images
+    # A stage is built from an argument above, or from a registry with room for a digest.
+    for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE):
+        assert base in STAGES or base.endswith("${TRITON_DIGEST}"), base
     last_stage = text[text.rindex("\nFROM ") :]
     assert re.findall(r"^USER (\S+)$", last_stage, re.MULTILINE)[-1] == "65532:65532"
     assert "\nENTRYPOINT [" in last_stage

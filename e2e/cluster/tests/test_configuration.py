@@ -43,6 +43,13 @@ def test_a_component_waits_only_for_components() -> None:
     assert all(set(part.after) <= names for part in PARTS)
 
 
+def test_a_control_plane_alone_waits_only_for_its_own_parts() -> None:
+    parts = [*components.control_plane(LAYOUT), components.kwok(LAYOUT)]
+    names = {part.name for part in parts}
+    assert all(set(part.after) <= names for part in parts)
+    assert parts[0] in PARTS
+
+
 def test_json_files_are_json_and_the_kubelet_can_live_with_cgroup_v1() -> None:
     kubelet = json.loads(FILES["config/kubelet.json"])
     assert kubelet["failCgroupV1"] is False

@@ -45,6 +45,34 @@ def test_down_leaves_the_machine_as_it_was(shell: Any, picture: Picture) -> None
     assert picture() == before
 
 
+def test_a_control_plane_alone_pretends_pods_and_stays_without_a_node(
+    shell: Any, picture: Picture
+) -> None:
+    before = picture()
+    shell.must("up", "--no-node", "--fake-nodes", "1")
+    assert set(shell.pids()) == {
+        *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
+    }
+    assert "no answer" not in shell.must("status")
+    limits = {"limits": {"nvidia.com/gpu": "1"}}
+    container = {"name": "none", "image": "localhost/none", "resources": limits}
+    shell.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "pretended"},
+            "spec": {"containers": [container]},
+        }
+    )
+    shell.kubectl("wait", "--for=condition=Ready", "pod/pretended", "--timeout=60s")
+    refused = shell.cluster("up")
+    assert refused.returncode == 1
+    assert "was started without a node; run `down` first" in refused.stderr
+    shell.must("up", "--no-node")
+    shell.must("down")
+    assert picture() == before
+
+
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.5, 5.0, 8.0])
 def test_a_killed_up_can_be_followed_by_up_or_down(
     shell: Any, picture: Picture, seconds: float

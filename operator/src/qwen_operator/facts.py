@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -17,6 +18,34 @@ class Engine(Enum):
     DOWN = "reported down by the backend"
     STALE = "heartbeat stopped"
     UNREACHABLE = "no usable answer on :8002"
+    FOREIGN = "another model answers at its address"
+    NOT_OFFERED = "its engine is up, and Triton refuses requests for the model on :8000"
+    CLOSED = "its engine is up, and Triton gives no usable answer on :8000"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a backend is, by its own account on :9000.
+
+    Attributes:
+        phase: the backend's word for what it does.
+        entered: phase → when it was entered, unix seconds on the node's clock.
+    """
+
+    phase: str
+    entered: Mapping[str, float]
+
+    @property
+    def is_complete(self) -> bool:
+        """The model has been loaded."""
+        return "opening" in self.entered
+
+    def since(self, phase: str) -> str | None:
+        """When a phase was entered, RFC 3339 in UTC; None where it was not."""
+        moment = self.entered.get(phase)
+        if moment is None:
+            return None
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +132,8 @@ class PodFacts:
         image: of the serving container.
         gpus: how many of which extended resource it asks for.
         times: when it came how far.
+        progress: how far its backend is, where that is known.
+        free: how many there are of what it waits for, where that is known.
     """
 
     name: str
@@ -122,6 +153,8 @@ class PodFacts:
     image: str | None = None
     gpus: str | None = None
     times: Times = field(default_factory=Times)
+    progress: Progress | None = None
+    free: str | None = None
 
     @property
     def is_serving(self) -> bool:
@@ -188,10 +221,14 @@ class Outside:
     Attributes:
         engine: what its :8002 says.
         warning: the last warning event about it, looked up only while it does not start.
+        progress: what its :9000 says of its start.
+        free: how many there are of what it waits for.
     """
 
     engine: Engine = Engine.UNKNOWN
     warning: str | None = None
+    progress: Progress | None = None
+    free: str | None = None
 
 
 def _times(body: Mapping[str, Any], state: Mapping[str, Any]) -> Times:
@@ -244,6 +281,8 @@ def read_pod(body: Mapping[str, Any], seen: Outside) -> PodFacts:
         image=_specified(body).get("image"),
         gpus=_gpus(_specified(body)),
         times=_times(body, state),
+        progress=seen.progress,
+        free=seen.free,
     )
 
 

@@ -50,6 +50,10 @@ RENDERED_BY_ANNOTATION: Final = f"{GROUP}/rendered-by"
 APPLIED_HASH_ANNOTATION: Final = f"{GROUP}/applied-hash"
 """On children: digest of the manifest last applied, so that a removed field is noticed."""
 
+BACKEND_PREFIX: Final = "qwen-backend."
+"""Begins the names of ConfigMaps with the backend's source, which all resources of a namespace
+share; the digest of the content follows. A resource's own children have no dot in their names."""
+
 CONTAINER: Final = "triton"
 """The serving container of a model pod."""
 
@@ -57,7 +61,10 @@ HTTP_PORT: Final = 8000
 GRPC_PORT: Final = 8001
 METRICS_PORT: Final = 8002
 BACKEND_PORT: Final = 9000
-"""Where the backend itself answers: /health."""
+"""Where the backend itself answers: /health, and OpenAI's API."""
+
+API_KEY_VARIABLE: Final = "QWEN_OPENAI_API_KEY"
+"""Environment variable in which the backend finds the key of its OpenAI endpoint."""
 
 OPERATOR_PORT: Final = 8080
 """The operator's own /metrics, /healthz, /readyz."""
@@ -80,6 +87,11 @@ class Key(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+
+def scraped(port: int) -> dict[str, str]:
+    """Annotations by which a Prometheus that looks for them finds a pod's /metrics."""
+    return {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)}
 
 
 def digest(value: object, length: int = 12) -> str:

@@ -25,9 +25,17 @@ class Settings(BaseModel):
     default_cpu_image: str = "localhost/triton-cpu:dev"
     """Image of model pods whose spec.triton.image is not set and which ask for no GPU."""
 
+    gpu_product: Annotated[str, Field(max_length=63)] = ""
+    """Which GPU all nodes have, where they are alike, as in NVIDIA-L4 or 24GiB: for status.fit of
+    resources that do not say it themselves."""
+
     allow_unsafe_pod_templates: bool = False
     """Whether spec.podTemplate may lower a pod's security: host namespaces and paths, privileges,
     another service account."""
+
+    allow_trust_remote_code: bool = False
+    """Whether spec.engine.extraArgs may hold trust_remote_code, by which code from the model
+    repository runs inside the pod."""
 
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 5.0
     """How often each model pod's :8002 is read."""
@@ -41,8 +49,8 @@ class Settings(BaseModel):
     sweep_interval_seconds: Annotated[float, Field(ge=5, le=3600)] = 180.0
     """How often everything is listed anew, in case a watch lost something."""
 
-    workers: Annotated[int, Field(ge=1, le=256)] = 16
-    """How many resources are reconciled at once."""
+    workers: Annotated[int, Field(ge=1, le=1024)] = 256
+    """How many resources are reconciled at once; nearly all of that is waiting for answers."""
 
     lease_namespace: str = ""
     """Namespace of the lease by which one of several operators leads; without it none is used,
@@ -57,13 +65,23 @@ class Settings(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)] = 8080
     """Port of /metrics, /healthz and /readyz."""
 
+    page_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of the fleet page; 0 means there is none."""
+
+    page_hosts: tuple[str, ...] = ()
+    """Names under which browsers reach the page, comma separated. Without any it listens on the
+    pod's loopback alone, for kubectl port-forward; with some on all addresses, for a Service."""
+
+    page_chat: bool = False
+    """Whether the page has a chat box: whoever reaches the page may then ask the models."""
+
     log_format: Annotated[str, Field(pattern="^(text|json)$")] = "text"
     """text or json."""
 
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
-    """debug, info, warning or error."""
+    """debug, info, warning or error; debug adds a line for each pass over a resource."""
 
-    @field_validator("watch_namespaces", mode="before")
+    @field_validator("watch_namespaces", "page_hosts", mode="before")
     @classmethod
     def _split(cls, given: object) -> object:
         if isinstance(given, str):

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from qwen_triton.liveness import STUCK
+from qwen_triton.liveness import STUCK, Phase
 from qwen_triton.settings import BadSettings
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ GUARD_SECONDS = 0.5
 def health_answer(liveness: Liveness, facts: Mapping[str, str]) -> tuple[HTTPStatus, bytes]:
     """Status and JSON body of /health: 200 only while the model can answer."""
     pulse, verdict = liveness.pulse, liveness.verdict()
-    body = {"status": verdict.status, "phase": pulse.phase.value, **facts}
+    body: dict[str, object] = {"status": verdict.status, "phase": pulse.phase.value, **facts}
+    body["phases"] = {name: round(moment, 3) for name, moment in liveness.entered.items()}
+    if pulse.phase is Phase.DOWNLOADING and liveness.download is not None:
+        body["download"] = dict(liveness.download())
     if verdict.reason:
         body["reason"] = verdict.reason
     status = HTTPStatus.OK if verdict.alive else HTTPStatus.SERVICE_UNAVAILABLE

@@ -6,11 +6,15 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from qwen_triton.settings import DEFAULT_SILENCE_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 # The loop beats twice a second. Tokenizing a book blocks it for seconds; ten are no book any more.
 STUCK_AFTER_SECONDS = 10.0
-# The engine answers a trivial call between two steps; on a CPU one long prompt is one long step.
-SILENT_AFTER_SECONDS = 60.0
 
 STUCK = "stuck"
 
@@ -20,6 +24,7 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     IMPORTING = "importing"
+    DOWNLOADING = "downloading"
     LOADING = "loading"
     WARMING = "warming"
     OPENING = "opening"
@@ -37,12 +42,14 @@ class Pulse:
         reason: why it failed.
         beaten_at: when the loop last turned with a living engine.
         answered_at: when the engine last answered a call.
+        silence: seconds for which it may answer none.
     """
 
     phase: Phase = Phase.STARTING
     reason: str = ""
     beaten_at: float = 0.0
     answered_at: float = 0.0
+    silence: float = DEFAULT_SILENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +68,12 @@ def verdict(pulse: Pulse, now: float) -> Verdict:
             return Verdict(alive=False, status="dead", reason=pulse.reason)
         case Phase.DRAINING:
             return Verdict(alive=False, status="draining", reason="the server is shutting down")
-        case Phase.STARTING | Phase.IMPORTING | Phase.LOADING | Phase.WARMING | Phase.OPENING:
-            return Verdict(alive=False, status="loading")
         case Phase.SERVING:
             return _serving(pulse, now)
+        case Phase.STARTING | Phase.IMPORTING | Phase.DOWNLOADING:
+            return Verdict(alive=False, status="loading")
+        case Phase.LOADING | Phase.WARMING | Phase.OPENING:
+            return Verdict(alive=False, status="loading")
 
 
 def _serving(pulse: Pulse, now: float) -> Verdict:
@@ -73,7 +82,7 @@ def _serving(pulse: Pulse, now: float) -> Verdict:
         return Verdict(
             alive=False, status=STUCK, reason=f"the loop has not turned for {still:.0f} s"
         )
-    if silent > SILENT_AFTER_SECONDS:
+    if silent > pulse.silence:
         return Verdict(
             alive=False, status=STUCK, reason=f"the engine has not answered for {silent:.0f} s"
         )
@@ -83,9 +92,17 @@ def _serving(pulse: Pulse, now: float) -> Verdict:
 class Liveness:
     """The pulse, written by whoever learns something and read by probes and gauges."""
 
-    def __init__(self) -> None:
+    def __init__(self, silence: float = DEFAULT_SILENCE_SECONDS) -> None:
         self._lock = threading.Lock()
-        self._pulse = Pulse()
+        self._pulse = Pulse(silence=silence)
+        self._entered: dict[str, float] = {Phase.STARTING.value: time.time()}
+        self.download: Callable[[], Mapping[str, int]] | None = None
+        """How much of the weights is here; asked while they are downloaded."""
+
+    @property
+    def entered(self) -> Mapping[str, float]:
+        """Phase → when it was entered, unix seconds."""
+        return dict(self._entered)
 
     @property
     def pulse(self) -> Pulse:
@@ -101,7 +118,8 @@ class Liveness:
         now = time.monotonic()
         with self._lock:
             if self._pulse.phase is not Phase.FAILED:
-                self._pulse = Pulse(phase=phase, beaten_at=now, answered_at=now)
+                self._pulse = Pulse(phase, "", now, now, self._pulse.silence)
+                self._entered.setdefault(phase.value, time.time())
 
     def beat(self) -> None:
         """The loop turns and the engine's process lives."""

@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from qwen_triton.refused import CAUSE_LABEL, SERIES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -17,7 +19,7 @@ ENGINE_UP = "qwen_engine_up"
 HEARTBEAT = "qwen_engine_heartbeat_timestamp_seconds"
 ENGINE_INFO = "qwen_engine_info"
 
-# vLLM's names today, and the names that older versions have for the same thing.
+# Ours beside them; vLLM's names today, and the names that older versions have for the same thing.
 MIRRORED: dict[str, str] = {
     name: name
     for name in (
@@ -30,9 +32,11 @@ MIRRORED: dict[str, str] = {
         "vllm:time_to_first_token_seconds",
         "vllm:inter_token_latency_seconds",
         "vllm:e2e_request_latency_seconds",
+        "vllm:request_queue_time_seconds",
         "vllm:prefix_cache_queries",
         "vllm:prefix_cache_hits",
         "vllm:num_preemptions",
+        SERIES,
     )
 } | {
     "vllm:gpu_cache_usage_perc": "vllm:kv_cache_usage_perc",
@@ -41,8 +45,8 @@ MIRRORED: dict[str, str] = {
     "vllm:time_per_output_token_seconds": "vllm:inter_token_latency_seconds",
 }
 
-# The only labels of vLLM's that say something which ours do not.
-_KEPT_LABELS = ("le", "finished_reason")
+# The only labels that say something which ours do not.
+_KEPT_LABELS = ("le", "finished_reason", CAUSE_LABEL)
 
 
 class Sample(Protocol):
@@ -78,8 +82,10 @@ def mirror(families: Iterable[Family], sink: Sink) -> None:
     A histogram is copied line by line as counters: Triton's own histograms can only observe, and
     what Prometheus computes with are the names and labels, which stay the same.
     """
-    for family in families:
-        if family.name not in MIRRORED:
+    collected = {family.name: family for family in families if family.name in MIRRORED}
+    for family in collected.values():
+        # Some versions count under both names, the old and the new.
+        if MIRRORED[family.name] != family.name and MIRRORED[family.name] in collected:
             continue
         sums: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
         for sample in family.samples:

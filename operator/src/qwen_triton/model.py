@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qwen_triton.adapters import NVIDIAS_FILE
 from qwen_triton.failures import Failure, Reason
 from qwen_triton.settings import ENGINE_FILE, BadSettings, parse_settings
 
@@ -49,7 +50,9 @@ class TritonPythonModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         try:
             engine_file = (folder / ENGINE_FILE).read_text(encoding="utf-8")
-            self._serving = serving.Serving(parse_settings(args, engine_file))
+            adapters = folder / NVIDIAS_FILE
+            adapters_file = adapters.read_text(encoding="utf-8") if adapters.exists() else ""
+            self._serving = serving.Serving(parse_settings(args, engine_file, adapters_file))
         except (BadSettings, OSError) as error:
             serving.report(Failure(Reason.BAD_ENGINE_ARGUMENT, str(error)))
             raise

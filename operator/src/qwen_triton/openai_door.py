@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
+from qwen_triton.adapting import call, find
+from qwen_triton.api_key import locked, take_key
 from qwen_triton.health import HEALTH_PATH, HealthServer, health_answer
+from qwen_triton.refusals import Unavailable
+from qwen_triton.templates import in_ascii, with_system_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+    from collections.abc import Awaitable, Callable, MutableMapping
 
     from qwen_triton.settings import Settings
 
@@ -38,19 +41,13 @@ _PLACES: tuple[tuple[str, str, str], ...] = (
     ),
 )
 
-
-def with_system_prompt(template: str, system_prompt: str) -> str:
-    """The template, opening with the model's system prompt unless the client brings one.
-
-    The application knows templates but no system prompts, so the prompt becomes part of one.
-    """
-    # A JSON string is a Jinja string, as long as nothing is escaped as a pair of surrogates.
-    message = f"{{'role': 'system', 'content': {json.dumps(system_prompt, ensure_ascii=False)}}}"
-    return (
-        "{%- if messages[0]['role'] != 'system' -%}"
-        f"{{%- set messages = [{message}] + messages -%}}"
-        "{%- endif -%}" + template
-    )
+_ADAPTER_PLACES = (
+    "vllm.entrypoints.openai.models.protocol",
+    "vllm.entrypoints.openai.serving_models",
+)
+_PARSER_PLACES = ("vllm.utils.argparse_utils", "vllm.utils")
+# Below it are the paths that give the engine work.
+_WORK = "/v1/"
 
 
 class OpenAIDoor:
@@ -59,6 +56,7 @@ class OpenAIDoor:
     def __init__(self, settings: Settings, health: HealthServer) -> None:
         self._settings = settings
         self._health = health
+        self._key = take_key()
         self._server: Any = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -68,11 +66,11 @@ class OpenAIDoor:
         Raises:
             ImportError: this vLLM keeps the application elsewhere.
         """
-        application = self._guarded(await self._application(llm, tokenizer))
+        application = self._guarded(await self._application(llm, tokenizer), llm)
         uvicorn = importlib.import_module("uvicorn")
         self._server = uvicorn.Server(
             uvicorn.Config(
-                application,
+                locked(application, self._key),
                 log_level="warning",
                 access_log=False,
                 timeout_graceful_shutdown=round(self._settings.drain_seconds),
@@ -96,13 +94,15 @@ class OpenAIDoor:
         args = self._arguments(llm, tokenizer, make_arg_parser)
         known = {
             "args": args,
-            "supported_tasks": await llm.get_supported_tasks(),
             "model_config": llm.model_config,
             "engine_client": llm,
             "vllm_config": llm.vllm_config,
         }
-        application: Any = _call(build_app, known)
-        await _call(init_app_state, {**known, "state": application.state})
+        # Since 0.10; before, the application finds out by itself.
+        if hasattr(llm, "get_supported_tasks"):
+            known["supported_tasks"] = await llm.get_supported_tasks()
+        application: Any = call(build_app, known)
+        await call(init_app_state, {**known, "state": application.state})
         made: Application = application
         return made
 
@@ -113,11 +113,17 @@ class OpenAIDoor:
         make_arg_parser: Callable[..., Any],
     ) -> Any:  # noqa: ANN401
         """The arguments that `vllm serve` would have been given."""
-        flexible = _first(("vllm.utils.argparse_utils", "vllm.utils"), "FlexibleArgumentParser")
+        flexible = find(_PARSER_PLACES, "FlexibleArgumentParser")
         args = make_arg_parser(flexible()).parse_args([])
         args.model = llm.model_config.model
         args.served_model_name = [self._settings.served_model_name]
-        args.chat_template = self._template(tokenizer)
+        if (template := self._template(tokenizer)) is not None:
+            args.chat_template = in_ascii(template)
+        if self._settings.adapters:
+            module = find(_ADAPTER_PLACES, "LoRAModulePath")
+            args.lora_modules = [
+                module(name=adapter.name, path=adapter.path) for adapter in self._settings.adapters
+            ]
         if self._settings.tool_call_parser:
             args.enable_auto_tool_choice = True
             args.tool_call_parser = self._settings.tool_call_parser
@@ -133,9 +139,12 @@ class OpenAIDoor:
             return with_system_prompt(template, self._settings.system_prompt)
         return self._settings.chat_template
 
-    def _guarded(self, application: Application) -> Application:
-        """Our /health before vLLM's, and 503 for everything while the model cannot answer."""
+    def _guarded(self, application: Application, llm: Any) -> Application:  # noqa: ANN401
+        """Our /health before vLLM's, and 503 while the model cannot answer or its queue is full."""
+        from qwen_triton import vllm_dialect  # noqa: PLC0415  imports vllm
+
         liveness, facts = self._health.liveness, self._health.facts
+        admission = vllm_dialect.admission(llm, self._settings)
 
         async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
@@ -144,13 +153,23 @@ class OpenAIDoor:
                 status, body = health_answer(liveness, facts)
                 await _respond(send, status, body)
             elif not (verdict := liveness.verdict()).alive:
-                message = f"the model is {verdict.status}: {verdict.reason}"
-                body = json.dumps({"error": {"message": message, "code": 503}}).encode()
-                await _respond(send, 503, body)
+                await _refuse(send, f"the model is {verdict.status}: {verdict.reason}")
+            elif scope["method"] == "POST" and scope["path"].startswith(_WORK):
+                try:
+                    admission.check(vllm_dialect.unfinished_requests(llm))
+                except Unavailable as refusal:
+                    await _refuse(send, str(refusal))
+                    return
+                await application(scope, receive, send)
             else:
                 await application(scope, receive, send)
 
         return guarded
+
+
+async def _refuse(send: Send, message: str) -> None:
+    error = {"message": message, "type": "ServiceUnavailableError", "param": None, "code": 503}
+    await _respond(send, 503, json.dumps({"error": error}).encode())
 
 
 async def _respond(send: Send, status: int, body: bytes) -> None:
@@ -162,24 +181,7 @@ async def _respond(send: Send, status: int, body: bytes) -> None:
 def _parts() -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     applications, states, arguments = zip(*_PLACES, strict=True)
     return (
-        _first(applications, "build_app"),
-        _first(states, "init_app_state"),
-        _first(arguments, "make_arg_parser"),
+        find(applications, "build_app"),
+        find(states, "init_app_state"),
+        find(arguments, "make_arg_parser"),
     )
-
-
-def _first(modules: tuple[str, ...], name: str) -> Callable[..., Any]:
-    """The function from the first place that has it."""
-    for module in modules:
-        try:
-            found: Callable[..., Any] = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError):
-            continue
-        return found
-    raise ImportError(f"this vLLM has no {name} in {' or '.join(modules)}")
-
-
-def _call(function: Callable[..., Any], known: Mapping[str, object]) -> Any:  # noqa: ANN401
-    """Call a function with those of the known arguments that this version of it takes."""
-    wanted = inspect.signature(function).parameters
-    return function(**{name: value for name, value in known.items() if name in wanted})

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from qwen_triton.history import HISTORY
 from qwen_triton.refusals import BadRequest
-from qwen_triton.requests import HISTORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwen_triton.requests import Message, Question
+    from qwen_triton.history import Message
+    from qwen_triton.requests import Question
+
+# Tokenizers may compose characters before they cut: no letter is made of more than so many.
+_COMPOSED = 4
 
 
 class Tokenizer(Protocol):
-    """The two calls of a Hugging Face tokenizer that are used here."""
+    """The calls of a Hugging Face tokenizer that are used here."""
 
     def apply_chat_template(
         self,
@@ -23,8 +27,12 @@ class Tokenizer(Protocol):
         chat_template: str | None,
         add_generation_prompt: bool,
         tokenize: bool,
+        **arguments: object,
     ) -> str:
         """The conversation as one text."""
+
+    def get_vocab(self) -> dict[str, int]:
+        """Every token and its number."""
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """The text as tokens."""
@@ -38,6 +46,27 @@ def conversation(question: Question, system_prompt: str | None) -> list[Message]
     if question.text:
         messages.append({"role": "user", "content": question.text})
     return messages
+
+
+def check_size(question: Question, longest_token: int, context: int) -> None:
+    """Refuse at once what is too long however it is cut: tokenizing megabytes takes seconds.
+
+    Args:
+        question: what the client asked.
+        longest_token: characters in the longest token.
+        context: tokens that the context holds.
+
+    Raises:
+        BadRequest: when it cannot fit.
+    """
+    said = sum(len(str(message.get("content", ""))) for message in question.history or ())
+    fewest = (len(question.text) + said) // (longest_token * _COMPOSED)
+    if fewest >= context:
+        raise BadRequest(
+            question.field,
+            f"more than {fewest} tokens with its history, and the context holds {context}, the"
+            " answer included; shorten it",
+        )
 
 
 def tokens(
@@ -68,13 +97,24 @@ def tokens(
             chat_template=chat_template,
             add_generation_prompt=True,
             tokenize=False,
+            **_arguments(question),
         )
+    except RecursionError as error:
+        raise BadRequest(HISTORY, "nested too deeply for the model's chat template") from error
     except (ValueError, TypeError) as error:
         raise BadRequest(question.field, f"no chat template to render it with: {error}") from error
     except template_errors as error:
         raise BadRequest(HISTORY, f"refused by the model's chat template: {error}") from error
     # The template has written the special tokens already.
     return tokenizer.encode(text, add_special_tokens=False)
+
+
+def _arguments(question: Question) -> dict[str, object]:
+    """What the template is told beside the messages."""
+    arguments = dict(question.options.template_arguments)
+    if question.options.tools:
+        arguments["tools"] = list(question.options.tools)
+    return arguments
 
 
 def room(question: Question, length: int, context: int) -> int:

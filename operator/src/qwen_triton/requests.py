@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from qwen_triton.refusals import BadRequest
+from qwen_triton import options
+from qwen_triton.history import HISTORY, Message, read_history
+from qwen_triton.options import Options, read_options
+from qwen_triton.parsing import kind_of, parse_json
+from qwen_triton.refusals import AsNvidiaSays, BadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Message = dict[str, object]
-
 PROMPT = "prompt"
 TEXT_INPUT = "text_input"
-HISTORY = "history"
 SAMPLING = "sampling_parameters"
+RESPONSE = "response"
+TEXT_OUTPUT = "text_output"
 
-ROLES = ("system", "user", "assistant", "tool")
+_NO_OPTIONS = Options()
 
-_PAIR = 2
+# Options that may come as tensors of their own, as JSON.
+_JSON_OPTIONS = (options.TOOLS, options.TEMPLATE_ARGUMENTS)
+
+# Word for word what NVIDIA's backend answers: its clients compare.
+_NO_ECHO = (
+    "Error generating stream: When streaming, `exclude_input_in_output` = False is not allowed."
+)
 
 
 class Tensors(Protocol):
@@ -32,16 +40,28 @@ class Tensors(Protocol):
     def parameters(self) -> str:
         """The request's own parameters as a JSON object."""
 
+    def request_id(self) -> str:
+        """The name that the client gave the request; empty when it gave none."""
+
+
+# After these it is the model's turn: a question, or the result of a call that it wished for.
+_ASKING = ("user", "tool")
+
 
 @dataclass(frozen=True, slots=True)
 class Wants:
-    """Which of NVIDIA's optional outputs the client asked for."""
+    """Which of the optional outputs the client asked for: NVIDIA's, and the last two ours."""
 
     finish_reason: bool = False
     cumulative_logprob: bool = False
     logprobs: bool = False
     num_input_tokens: bool = False
     num_output_tokens: bool = False
+    reasoning: bool = False
+    tool_calls: bool = False
+
+
+NOTHING = Wants()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +76,8 @@ class Question:
         sampling: vLLM sampling parameters as the client gave them.
         echo: whether the answer starts with the text itself, as NVIDIA's backend does.
         wants: optional outputs.
+        options: what the client said beside all that.
+        name: the client's id of the request, empty when it gave none.
     """
 
     text: str
@@ -65,6 +87,18 @@ class Question:
     sampling: Mapping[str, object]
     echo: bool
     wants: Wants
+    options: Options = _NO_OPTIONS
+    name: str = ""
+
+    @property
+    def text_outputs(self) -> tuple[str, ...]:
+        """Outputs that carry the answer's text unless the client names some.
+
+        The text comes under both names; to a stream that was asked for in NVIDIA's words, under
+        NVIDIA's alone, as from its backend: each output is a third of what a response costs.
+        """
+        is_nvidias = self.field == TEXT_INPUT and self.history is None
+        return (TEXT_OUTPUT,) if is_nvidias and self.stream else (RESPONSE, TEXT_OUTPUT)
 
 
 def read_question(tensors: Tensors) -> Question:
@@ -76,29 +110,36 @@ def read_question(tensors: Tensors) -> Question:
     prompt, text_input = _text(tensors, PROMPT), _text(tensors, TEXT_INPUT)
     if prompt is not None and text_input is not None:
         raise BadRequest(PROMPT, f"given together with {TEXT_INPUT}; send one of the two")
-    field = TEXT_INPUT if text_input is not None else PROMPT
+    asked = TEXT_INPUT if text_input is not None else PROMPT
     text = text_input if text_input is not None else prompt
-    history = _history(_text(tensors, HISTORY))
-    if not text and not (text is None and history and history[-1]["role"] == "user"):
-        raise BadRequest(field, "empty; write what the model should answer")
-    raw = field == TEXT_INPUT and history is None
+    earlier = _text(tensors, HISTORY)
+    history = None if earlier is None else read_history(earlier)
+    if not text and not (text is None and history and history[-1]["role"] in _ASKING):
+        raise BadRequest(asked, "empty; write what the model should answer")
+    raw = asked == TEXT_INPUT and history is None
     stream = _flag(tensors, "stream", default=False)
     echo = not _flag(tensors, "exclude_input_in_output", default=stream or not raw)
     if echo and stream:
-        raise BadRequest("exclude_input_in_output", "false is not possible together with stream")
+        raise AsNvidiaSays("exclude_input_in_output", _NO_ECHO)
+    sampling, wishes = _sampling(tensors)
+    wants = Wants(
+        **{
+            name: _flag(tensors, f"return_{name}", default=False)
+            for name in Wants.__dataclass_fields__
+        }
+    )
+    if raw:
+        _check_parts(wants)
     return Question(
         text=text or "",
-        field=field if text else HISTORY,
+        field=asked if text else HISTORY,
         history=None if raw else history or (),
         stream=stream,
-        sampling=_sampling(tensors),
+        sampling=sampling,
         echo=echo,
-        wants=Wants(
-            **{
-                name: _flag(tensors, f"return_{name}", default=False)
-                for name in Wants.__dataclass_fields__
-            }
-        ),
+        wants=wants,
+        options=wishes,
+        name=tensors.request_id(),
     )
 
 
@@ -121,59 +162,26 @@ def _flag(tensors: Tensors, name: str, *, default: bool) -> bool:
     return default if value is None else bool(value)
 
 
-def _json(field: str, text: str) -> object:
-    def refuse(constant: str) -> object:
-        raise BadRequest(field, f"{constant} is not JSON")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except RecursionError as error:
-        raise BadRequest(field, "nested too deeply") from error
-    except ValueError as error:
-        raise BadRequest(field, f"not JSON: {error}") from error
-
-
-def _sampling(tensors: Tensors) -> Mapping[str, object]:
+def _sampling(tensors: Tensors) -> tuple[Mapping[str, object], Options]:
     """The tensor if there is one, otherwise the request's own parameters, as NVIDIA's backend."""
     text = _text(tensors, SAMPLING)
-    given = _json(SAMPLING, text if text is not None else tensors.parameters() or "{}")
+    given = parse_json(
+        SAMPLING, SAMPLING, text if text is not None else tensors.parameters() or "{}"
+    )
     if not isinstance(given, dict):
-        raise BadRequest(SAMPLING, f"must be a JSON object, not {_kind(given)}")
-    return given
+        raise BadRequest(SAMPLING, f"must be a JSON object, not {kind_of(given)}")
+    sampling = {name: value for name, value in given.items() if name not in options.NAMES}
+    tensor_options = {name: _text(tensors, name) for name in _JSON_OPTIONS}
+    for name, json_text in tensor_options.items():
+        if json_text is not None and given.get(name) is not None:
+            raise BadRequest(name, f"given twice, also in {SAMPLING}; send one of the two")
+    said = given | {name: value for name, value in tensor_options.items() if value is not None}
+    return sampling, read_options(said, SAMPLING)
 
 
-def _history(text: str | None) -> tuple[Message, ...] | None:
-    if text is None:
-        return None
-    entries = _json(HISTORY, text)
-    if not isinstance(entries, list):
-        raise BadRequest(HISTORY, f"must be a JSON list of messages, not {_kind(entries)}")
-    messages: list[Message] = []
-    for at, entry in enumerate(entries):
-        messages += _pair(at, entry) if isinstance(entry, list) else [_message(at, entry)]
-    return tuple(messages)
-
-
-def _message(at: int, entry: object) -> Message:
-    where = f"entry {at}"
-    if not isinstance(entry, dict):
-        raise BadRequest(HISTORY, f'{where} must be {{"role", "content"}}, not {_kind(entry)}')
-    role, content = entry.get("role"), entry.get("content")
-    if role not in ROLES:
-        raise BadRequest(HISTORY, f"{where} has role {role!r}; known are {', '.join(ROLES)}")
-    if not isinstance(content, str):
-        raise BadRequest(HISTORY, f"{where} needs 'content' as text, not {_kind(content)}")
-    return dict(entry)
-
-
-def _pair(at: int, entry: list[object]) -> list[Message]:
-    texts = [part for part in entry if isinstance(part, str)]
-    if len(entry) != _PAIR or len(texts) != _PAIR:
-        raise BadRequest(HISTORY, f"entry {at} must be a pair of texts [user, assistant]")
-    user, assistant = texts
-    return [{"role": "user", "content": user}, {"role": "assistant", "content": assistant}]
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "a bool", type(None): "null"}
-    return names.get(type(value), "a number")
+def _check_parts(wants: Wants) -> None:
+    """Reasoning and calls are parts of a chat's answer."""
+    for name, wanted in (("reasoning", wants.reasoning), ("tool_calls", wants.tool_calls)):
+        if wanted:
+            why = f"not possible together with {TEXT_INPUT}; send {PROMPT}"
+            raise BadRequest(f"return_{name}", why)

@@ -8,33 +8,40 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from qwen_triton.requests import NOTHING, RESPONSE, TEXT_OUTPUT
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from qwen_triton.chunks import Chunk, Logprob, Part
-    from qwen_triton.requests import Wants
+    from qwen_triton.requests import Question
 
 Array = npt.NDArray[np.generic]
 
-RESPONSE = "response"
-TEXT_OUTPUT = "text_output"
-
 
 def arrays(
-    chunk: Chunk, wants: Wants, *, prefix: str, prompt_tokens: int, requested: Collection[str]
+    chunk: Chunk,
+    question: Question,
+    *,
+    prefix: str,
+    prompt_tokens: int,
+    requested: Collection[str],
 ) -> dict[str, Array]:
     """The outputs of one response.
 
     Args:
         chunk: what is new.
-        wants: which optional outputs the client asked for.
+        question: what the client asked, and for which optional outputs.
         prefix: text before the answer: the client's own, where it wants it back.
         prompt_tokens: length of the prompt.
         requested: names of the outputs that Triton asks for; empty means all.
     """
-    parts = chunk.parts
-    made: dict[str, Array] = {}
-    made[RESPONSE] = made[TEXT_OUTPUT] = _strings([prefix + part.text for part in parts])
+    parts, wants = chunk.parts, question.wants
+    text = _strings([prefix + part.text for part in parts])
+    names = requested or question.text_outputs
+    made = {name: text for name in (RESPONSE, TEXT_OUTPUT) if name in names}
+    if wants is NOTHING or wants == NOTHING:
+        return made
     if wants.finish_reason:
         # NVIDIA's backend writes "None" while the answer goes on; its clients compare with that.
         made["finish_reason"] = _strings([str(part.finish_reason) for part in parts])
@@ -42,6 +49,11 @@ def arrays(
         made["cumulative_logprob"] = _cumulative(parts)
     if wants.logprobs:
         made["logprobs"] = _strings([_logprobs_json(part.logprobs) for part in parts])
+    if wants.reasoning:
+        made["reasoning"] = _strings([part.reasoning for part in parts])
+    if wants.tool_calls:
+        calls = [json.dumps(part.tool_calls, ensure_ascii=False) for part in parts]
+        made["tool_calls"] = _strings(calls)
     if wants.num_input_tokens:
         made["num_input_tokens"] = np.array([prompt_tokens], dtype=np.uint32)
     if wants.num_output_tokens:
@@ -56,8 +68,9 @@ def _cumulative(parts: Sequence[Part]) -> Array:
 
 def _strings(texts: Sequence[str]) -> Array:
     array = np.empty(len(texts), dtype=np.object_)
-    # A lone surrogate cannot come out of a detokenizer, but out of a client's echoed JSON it can.
-    array[:] = [text.encode("utf-8", "replace") for text in texts]
+    for at, text in enumerate(texts):
+        # A lone surrogate cannot come out of a detokenizer; out of a client's echoed JSON it can.
+        array[at] = text.encode("utf-8", "replace")
     return array
 
 

@@ -1,30 +1,19 @@
-"""From the engine's loop to Triton: one thread sends, so that the loop never waits for a client.
-
-A response is a synchronous round trip. While one is under way the engine goes on; what a stream
-says meanwhile is merged into its next response, so a slow server gets fewer and longer pieces and
-the memory here stays one chunk a stream.
-"""
+"""One request on its way back: what of its answer waits to be sent, and how to stop it."""
 
 from __future__ import annotations
 
-import queue
 import threading
-import time
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from qwen_triton.refusals import Cancelled, Refusal
 from qwen_triton.responses import arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from qwen_triton.chunks import Chunk
+    from qwen_triton.refusals import Refusal
     from qwen_triton.requests import Question
     from qwen_triton.responses import Array
-
-# Asking whether a client is still there is a round trip, too: five times a second, not per token.
-CANCEL_CHECK_SECONDS = 0.2
 
 
 class Sender(Protocol):
@@ -43,7 +32,11 @@ class Sender(Protocol):
 
 
 class Stream:
-    """One request on its way: what waits to be sent, and how to stop it."""
+    """One request.
+
+    While a response is under way the engine goes on; what it says meanwhile is merged into the
+    next, so a slow server gets fewer and longer pieces, and a stream holds one chunk.
+    """
 
     def __init__(self, sender: Sender) -> None:
         self.sender = sender
@@ -53,6 +46,7 @@ class Stream:
         self.stopped_because: Refusal | None = None
         self.due = 0.0
         self.closed = False
+        self.refused: Refusal | None = None
         self._lock = threading.Lock()
         self._waiting: Chunk | None = None
         self._refusal: Refusal | None = None
@@ -60,7 +54,7 @@ class Stream:
         self._begun = False
 
     def put(self, chunk: Chunk | None, refusal: Refusal | None) -> bool:
-        """Add to what waits.
+        """Add to what waits; what says nothing to anybody waits for what does.
 
         Returns:
             Whether the stream has to be queued: it was not waiting already.
@@ -72,8 +66,10 @@ class Stream:
                 else:
                     self._waiting.add(chunk)
             self._refusal = self._refusal or refusal
-            queued, self._queued = self._queued, True
-        return not queued
+            if self._queued:
+                return False
+            self._queued = self.is_ending or self._has_news
+            return self._queued
 
     def flush(self) -> None:
         """Send what waits.
@@ -93,7 +89,7 @@ class Stream:
             self.sender.send(
                 arrays(
                     chunk,
-                    self.question.wants,
+                    self.question,
                     prefix=prefix,
                     prompt_tokens=self.prompt_tokens,
                     requested=self.sender.requested,
@@ -102,94 +98,25 @@ class Stream:
             )
         if refusal is not None and not self.closed:
             self.closed = True
+            self.refused = refusal
             self.sender.refuse(refusal)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something has been sent."""
+        return self._begun
+
+    @property
+    def _has_news(self) -> bool:
+        return self._waiting is not None and self._waiting.says_something
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether what waits is the end."""
+        return self._refusal is not None or (self._waiting is not None and self._waiting.final)
 
     def stop(self, because: Refusal) -> None:
         """Stop the generation; the first cause is the one that the client is told."""
         self.stopped_because = self.stopped_because or because
         if self.cancel is not None:
             self.cancel()
-
-
-class Outbox:
-    """The thread that sends, and that notices clients who left."""
-
-    def __init__(self, send_failed: type[Exception], log_error: Callable[[str], None]) -> None:
-        self._send_failed = send_failed
-        self._log_error = log_error
-        self._queue: queue.SimpleQueue[Stream | None] = queue.SimpleQueue()
-        self._open: set[Stream] = set()
-        self._checks: deque[Stream] = deque()
-        self._watching = True
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-
-    @property
-    def open_streams(self) -> list[Stream]:
-        """Streams that have not got their last response."""
-        return list(self._open)
-
-    def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
-
-    def open(self, stream: Stream) -> None:
-        """A request has come in; from now on its client is watched."""
-        stream.due = time.monotonic() + CANCEL_CHECK_SECONDS
-        self._open.add(stream)
-        self._checks.append(stream)
-
-    def put(
-        self, stream: Stream, chunk: Chunk | None = None, refusal: Refusal | None = None
-    ) -> None:
-        """Queue something to send; returns at once."""
-        if stream.put(chunk, refusal):
-            self._queue.put(stream)
-
-    def stop_checks(self) -> None:
-        """Ask no more whether clients are still there."""
-        self._watching = False
-
-    def close(self) -> None:
-        """Send what is queued, then stop."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _run(self) -> None:
-        while True:
-            try:
-                stream = self._queue.get(timeout=self._until_next_check())
-            except queue.Empty:
-                self._check_one()
-                continue
-            if stream is None:
-                return
-            self._send(stream)
-            self._check_one()
-
-    def _until_next_check(self) -> float:
-        if not self._watching or not self._checks:
-            return CANCEL_CHECK_SECONDS
-        return max(0.0, self._checks[0].due - time.monotonic())
-
-    def _send(self, stream: Stream) -> None:
-        try:
-            stream.flush()
-        except self._send_failed as error:
-            stream.closed = True
-            stream.stop(Cancelled("the server no longer takes its responses"))
-            self._log_error(f"a response could not be sent: {error}")
-        if stream.closed:
-            self._open.discard(stream)
-
-    def _check_one(self) -> None:
-        """At most one check between two responses, so that checks never hold up the tokens."""
-        if not self._watching or not self._checks or self._checks[0].due > time.monotonic():
-            return
-        stream = self._checks.popleft()
-        if stream.closed:
-            return
-        if stream.sender.is_cancelled():
-            stream.stop(Cancelled("cancelled by the client"))
-            return
-        stream.due = time.monotonic() + CANCEL_CHECK_SECONDS
-        self._checks.append(stream)

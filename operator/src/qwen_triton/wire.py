@@ -6,20 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import triton_python_backend_utils as pb_utils
 
-from qwen_triton.refusals import BadRequest, Cancelled, Refusal, Unavailable
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qwen_triton.refusals import Refusal
     from qwen_triton.responses import Array
 
 SendFailed: type[Exception] = pb_utils.TritonModelException
-
-_CODES: Mapping[type[Refusal], int] = {
-    BadRequest: pb_utils.TritonError.INVALID_ARG,
-    Unavailable: pb_utils.TritonError.UNAVAILABLE,
-    Cancelled: pb_utils.TritonError.CANCELLED,
-}
 
 
 class RequestTensors:
@@ -39,6 +32,10 @@ class RequestTensors:
     def parameters(self) -> str:
         """The request's own parameters as JSON."""
         return str(self._request.parameters())
+
+    def request_id(self) -> str:
+        """The client's own id of the request; empty when it gave none."""
+        return str(self._request.request_id() or "")
 
 
 class ResponseSender:
@@ -64,8 +61,7 @@ class ResponseSender:
         Raises:
             SendFailed: when the server no longer takes it.
         """
-        code = _CODES.get(type(refusal), pb_utils.TritonError.INTERNAL)
-        error = pb_utils.TritonError(str(refusal), code)
+        error = pb_utils.TritonError(refusal.words, getattr(pb_utils.TritonError, refusal.code))
         self._sender.send(
             pb_utils.InferenceResponse(output_tensors=[], error=error),
             flags=pb_utils.TRITONSERVER_RESPONSE_COMPLETE_FINAL,

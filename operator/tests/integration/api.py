@@ -58,9 +58,11 @@ class Api:
             folder = Path(name)
             authority = _certificate(cluster, "certificate-authority", folder)
             self.tls = ssl.create_default_context(cafile=authority)
+            self.anonymous_tls = ssl.create_default_context(cafile=authority)
             if cluster.get("insecure-skip-tls-verify"):
-                self.tls.check_hostname = False
-                self.tls.verify_mode = ssl.CERT_NONE
+                for each in (self.tls, self.anonymous_tls):
+                    each.check_hostname = False
+                    each.verify_mode = ssl.CERT_NONE
             if certificate := _certificate(user, "client-certificate", folder):
                 self.tls.load_cert_chain(certificate, _certificate(user, "client-key", folder))
 
@@ -124,7 +126,7 @@ class Api:
             f"{folder.rsplit('/', 1)[1]}/{each['metadata']['name']}": each
             for folder in CHILDREN
             for each in self.all(folder, namespace)
-            if each["metadata"]["annotations"]["qwen-operator.dev/resource"] == resource
+            if each["metadata"]["annotations"].get("qwen-operator.dev/resource") == resource
         }
 
     def condition(self, namespace: str, name: str, kind: str = "Ready") -> Json:
@@ -155,6 +157,19 @@ def constantly(what: str, check: Callable[[], T], seconds: float = 5.0) -> None:
         time.sleep(_POLL_SECONDS)
 
 
+def settled(what: str, check: Callable[[], T], still: float = 2.0, within: float = 30.0) -> T:
+    """Wait until a check has given the same for a while, and return that."""
+    last, since = check(), time.monotonic()
+    deadline = since + within
+    while time.monotonic() - since < still:
+        if time.monotonic() > deadline:
+            pytest.fail(f"not still within {within} s: {what}; at last: {last!r}")
+        time.sleep(_POLL_SECONDS)
+        if (now := check()) != last:
+            last, since = now, time.monotonic()
+    return last
+
+
 def resource(name: str, **spec: Any) -> Json:
     """A QwenDeployment whose pods fit on no node, whatever cluster this is."""
     return {
@@ -162,7 +177,7 @@ def resource(name: str, **spec: Any) -> Json:
         "kind": "QwenDeployment",
         "metadata": {"name": name},
         "spec": {
-            "model": {"source": "hf://Qwen/Qwen1.5-1.8B-Chat"},
+            "model": {"source": "hf://example/qwen"},
             "resources": {"gpus": 0},
             "scheduling": {"nodeSelector": {"qwen-operator.dev/no-such-node": "true"}},
             **spec,

@@ -5,17 +5,19 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-import yaml
 
-from tests.integration.api import Api, Problem, eventually
+from tests.integration.account import account
+from tests.integration.api import Api, Problem
+from tests.integration.definition import apply_definition
+from tests.integration.outages import under_way
 from tests.integration.process import OperatorProcess
 
 ROOT = Path(__file__).resolve().parents[3]
 HOW = "start the embedded cluster with `python -m e2e.cluster up`, or set KUBECONFIG"
-DEFINITION = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,7 +28,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def kubeconfig() -> Path:
+def admin() -> Path:
+    """The kubeconfig of somebody who may do everything: the tests' own."""
     if "KUBECONFIG" in os.environ:
         return Path(os.environ["KUBECONFIG"])
     asked = subprocess.run(
@@ -42,28 +45,36 @@ def kubeconfig() -> Path:
     return path
 
 
-def _apply_definition(api: Api) -> None:
-    text = (ROOT / "crds" / "qwendeployments.yaml").read_text(encoding="utf-8")
-    name = "qwendeployments.qwen-operator.dev"
-    path = f"{DEFINITION}/{name}?fieldManager=tests&force=true"
-    api.call("PATCH", path, yaml.safe_load(text), "apply-patch+yaml")
-
-    def established() -> bool:
-        conditions = api.call("GET", f"{DEFINITION}/{name}").get("status", {}).get("conditions")
-        return any(each["type"] == "Established" for each in conditions or ())
-
-    eventually("the definition is established", established, 20)
-
-
 @pytest.fixture(scope="session")
-def api(kubeconfig: Path) -> Api:
-    made = Api(kubeconfig)
+def api(admin: Path) -> Api:
+    made = Api(admin)
     try:
         made.call("GET", "/version")
     except OSError as problem:
-        pytest.fail(f"the API server of {kubeconfig} does not answer ({problem}): {HOW}")
-    _apply_definition(made)
+        pytest.fail(f"the API server of {admin} does not answer ({problem}): {HOW}")
+    apply_definition(made)
     return made
+
+
+@pytest.fixture(scope="session")
+def kubeconfig(api: Api, admin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The operators' kubeconfig: they may do exactly what the chart's role lets them."""
+    with account(api, admin, tmp_path_factory.mktemp("account")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def outages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[float]]]:
+    """Outages that go on beside the tests, on an API server of their own."""
+    with under_way(tmp_path_factory.mktemp("outages")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _begin_early(request: pytest.FixtureRequest) -> None:
+    """What takes a minute of waiting begins at once, if it is asked for at all."""
+    if any("outages" in getattr(each, "fixturenames", ()) for each in request.session.items):
+        request.getfixturevalue("outages")
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,11 @@
 
 import itertools
 import random
-import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -24,10 +21,8 @@ from tests.integration.api import (
     eventually,
     resource,
 )
-from tests.integration.process import OperatorProcess
+from tests.integration.operating import complete, operating
 from tests.integration.proxy import Faults, Request, proxied
-
-SWEEP = {"SWEEP_INTERVAL_SECONDS": "5"}
 
 
 @pytest.fixture
@@ -36,45 +31,52 @@ def through(api: Api, kubeconfig: Path, tmp_path: Path) -> Iterator[tuple[Path, 
         yield made
 
 
-@contextmanager
-def operating(kubeconfig: Path, namespace: str, folder: Path) -> Iterator[OperatorProcess]:
-    made = OperatorProcess(kubeconfig, namespace, folder, **SWEEP)
-    try:
-        yield made.wait_until_ready()
-        assert "unexpectedly" not in made.log, made.log
-    finally:
-        made.end()
-
-
-def complete(api: Api, namespace: str, name: str) -> bool:
-    """All children exist, and the status speaks of the present generation."""
-    body = api.one(QWENS, namespace, name) or {}
-    seen = body.get("status", {}).get("observedGeneration")
-    return len(api.children(namespace, name)) == 3 and seen == body["metadata"]["generation"]
-
-
-def shape(api: Api, namespace: str, name: str) -> dict[str, Any]:
-    """What children say, without what differs from one resource to another of the same spec."""
-    return {
-        place.split("/")[0]: each.get("spec", {}).get("template", {}).get("spec", {}).get("volumes")
-        for place, each in api.children(namespace, name).items()
-    }
-
-
 def test_every_third_request_told_to_slow_down_ends_in_the_same_state(
     api: Api, namespace: str, through: tuple[Path, Faults], tmp_path: Path
 ) -> None:
     kubeconfig, faults = through
     with operating(kubeconfig, namespace, tmp_path):
         count = itertools.count()
-        slow = (429, {"Retry-After": "1"})
-        faults.refuse = lambda asked: slow if asked.writes and next(count) % 3 == 0 else None
+        refused: dict[str, float] = {}
+        early: list[Request] = []
+
+        def refuse(asked: Request) -> tuple[int, dict[str, str]] | None:
+            if asked.writes and asked.at < refused.pop(asked.path, 0.0) + 0.95:
+                early.append(asked)
+            if next(count) % 3:
+                return None
+            if asked.writes:
+                refused[asked.path] = asked.at
+            return (429, {"Retry-After": "1"})
+
+        faults.refuse = refuse
         names = [f"slowed-{number}" for number in range(5)]
         for name in names:
             api.create(QWENS, namespace, resource(name))
         for name in names:
-            eventually("all is there", partial(complete, api, namespace, name), 40)
+            eventually("all is there", partial(complete, api, namespace, name), 60)
+        faults.refuse = lambda _asked: None
+        # Events are posted to one path by all.
+        assert not [each for each in early if "/events" not in each.path], "it was told to wait"
         assert len(faults.writes()) < 80
+        assert len(faults.seen) < 400
+
+
+def test_slow_answers_and_connections_that_end_give_each_object_once(
+    api: Api, namespace: str, through: tuple[Path, Faults], tmp_path: Path
+) -> None:
+    kubeconfig, faults = through
+    with operating(kubeconfig, namespace, tmp_path) as operator:
+        chance = random.Random(5)  # noqa: S311 - a repeatable test
+        faults.delay = lambda asked: 5.0 if not asked.watch else 0.0
+        faults.reset = lambda _asked: chance.random() < 0.1
+        names = [f"slow-{number}" for number in range(2)]
+        for name in names:
+            api.create(QWENS, namespace, resource(name))
+        for name in names:
+            eventually("all is there", partial(complete, api, namespace, name), 120)
+        assert operator.page("healthz")[0] == 200
+        assert len(faults.writes()) < 60
 
 
 def test_lost_answers_to_carried_out_writes_give_each_object_once(
@@ -91,19 +93,6 @@ def test_lost_answers_to_carried_out_writes_give_each_object_once(
             eventually("all is there", partial(complete, api, namespace, name), 60)
         faults.lose = lambda _asked: False
         assert len(faults.writes()) < 120
-
-
-def test_refused_credentials_for_a_while_end_nothing(
-    api: Api, namespace: str, through: tuple[Path, Faults], tmp_path: Path
-) -> None:
-    kubeconfig, faults = through
-    with operating(kubeconfig, namespace, tmp_path) as operator:
-        faults.refuse = lambda _asked: (401, {})
-        api.create(QWENS, namespace, resource("unknown-user"))
-        time.sleep(4)  # a while of refusals can only be waited for
-        faults.refuse = lambda _asked: None
-        eventually("all is there", partial(complete, api, namespace, "unknown-user"), 40)
-        assert operator.process.poll() is None
 
 
 @pytest.mark.parametrize("folder", [SERVICES, DEPLOYMENTS], ids=["services", "deployments"])
@@ -147,43 +136,80 @@ def test_events_that_never_arrive_are_found_by_the_sweep(
         eventually("it calls itself deaf", lambda: operator.page("healthz")[0] == 503, 20)
 
 
-def test_killed_after_any_write_it_ends_in_the_same_state(
+def test_two_operators_at_once_end_in_the_same_state_and_are_quiet_then(
     api: Api, namespace: str, kubeconfig: Path, tmp_path: Path
 ) -> None:
+    names = [f"twice-{number}" for number in range(5)]
     with (
         proxied(api, kubeconfig, tmp_path) as (config, faults),
         operating(config, namespace, tmp_path),
+        operating(config, namespace, tmp_path),
     ):
-        api.create(QWENS, namespace, resource("undisturbed"))
-        eventually("all is there", partial(complete, api, namespace, "undisturbed"))
-        writes = len(faults.writes())
-    assert writes >= 4
-    for number in range(1, writes + 1):
-        name = f"killed-{number}"
-        with proxied(api, kubeconfig, tmp_path) as (config, faults):
-            with operating(config, namespace, tmp_path) as operator:
-                _kill_at(faults, operator, number)
-                api.create(QWENS, namespace, resource(name))
-                assert operator.process.wait(15) == -signal.SIGKILL
-            faults.lose = lambda _asked: False
-    with operating(kubeconfig, namespace, tmp_path):
-        for number in range(1, writes + 1):
-            name = f"killed-{number}"
+        for name in names:
+            api.create(QWENS, namespace, resource(name))
+        for name in names:
             eventually("all is there", partial(complete, api, namespace, name), 20)
-            assert shape(api, namespace, name).keys() == shape(api, namespace, "undisturbed").keys()
+        api.merge(QWENS, namespace, names[0], {"spec": {"replicas": 2}})
+        wanted = partial(_replicas, api, namespace, names[0])
+        eventually("the edit", lambda: wanted() == 2)
+        made = {name: sorted(api.children(namespace, name)) for name in names}
+        assert all(len(each) == 3 for each in made.values())
+        # Pods are counted and Services get addresses meanwhile: then nothing is left to do.
+        eventually("quiet", lambda: _is_quiet(faults), 30)
 
 
-def _kill_at(faults: Faults, operator: OperatorProcess, number: int) -> None:
-    """SIGKILL as soon as its n-th write has been carried out, before it hears of that."""
-    count = itertools.count(1)
+def _replicas(api: Api, namespace: str, name: str) -> int:
+    return int((api.one(DEPLOYMENTS, namespace, name) or {})["spec"]["replicas"])
 
-    def lose(asked: Request) -> bool:
-        if asked.writes and next(count) == number:
-            operator.process.kill()
-            return True
-        return False
 
-    faults.lose = lose
+def _is_quiet(faults: Faults) -> bool:
+    """No write for three seconds."""
+    return time.monotonic() - faults.writes()[-1].at > 3
+
+
+def test_a_resource_that_is_edited_all_the_time_delays_no_other(
+    api: Api, namespace: str, kubeconfig: Path, tmp_path: Path
+) -> None:
+    with operating(kubeconfig, namespace, tmp_path) as operator:
+        api.create(QWENS, namespace, resource("noisy", replicas=0))
+        eventually("all is there", partial(complete, api, namespace, "noisy"))
+        stop = threading.Event()
+        edits = itertools.count()
+        noise = [
+            threading.Thread(target=_edit, args=(api, namespace, stop, edits)) for _ in range(5)
+        ]
+        for each in noise:
+            each.start()
+        try:
+            took = [_time_to_children(api, namespace, f"meek-{number}") for number in range(10)]
+        finally:
+            stop.set()
+            for each in noise:
+                each.join()
+        assert next(edits) > 30, "that was no noise"
+        # By the list 2 s; what a loaded test machine needs for the edits themselves comes on top.
+        assert sorted(took)[len(took) // 2] < 2, took
+        assert max(took) < 6, took
+        assert operator.page("healthz")[0] == 200
+        eventually("the last edit too", partial(_is_told, api, namespace, "noisy"), 20)
+
+
+def _edit(api: Api, namespace: str, stop: threading.Event, edits: "itertools.count[int]") -> None:
+    while not stop.wait(0.1):
+        prompt = f"Edit {next(edits)}."
+        api.merge(QWENS, namespace, "noisy", {"spec": {"chat": {"systemPrompt": prompt}}})
+
+
+def _time_to_children(api: Api, namespace: str, name: str) -> float:
+    started = time.monotonic()
+    api.create(QWENS, namespace, resource(name, replicas=0))
+    eventually("a Deployment", lambda: api.one(DEPLOYMENTS, namespace, name), 20)
+    return time.monotonic() - started
+
+
+def _is_told(api: Api, namespace: str, name: str) -> bool:
+    body = api.one(QWENS, namespace, name) or {}
+    return bool(body["status"]["observedGeneration"] == body["metadata"]["generation"])
 
 
 def test_a_manager_that_never_gives_in_is_named_and_costs_few_writes(
@@ -243,17 +269,3 @@ def test_a_namespace_that_ends_meanwhile_is_let_go(
         eventually("the namespace is gone", gone, 40)
         assert operator.process.poll() is None
         assert not [each for folder in CHILDREN for each in api.all(folder, ending)]
-
-
-def test_a_signal_amid_many_passes_ends_it_in_time(
-    api: Api, namespace: str, kubeconfig: Path, tmp_path: Path
-) -> None:
-    with operating(kubeconfig, namespace, tmp_path) as operator:
-        for number in range(40):
-            api.create(QWENS, namespace, resource(f"crowd-{number}", replicas=0))
-        started = time.monotonic()
-        assert operator.stop(10) == 0
-        assert time.monotonic() - started < 10
-    with operating(kubeconfig, namespace, tmp_path):
-        for number in range(40):
-            eventually("all is there", partial(complete, api, namespace, f"crowd-{number}"), 20)

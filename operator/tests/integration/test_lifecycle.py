@@ -5,9 +5,12 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from monitoring.contract import Source
+from monitoring.pages import complaints
 from tests.integration.api import (
     CHILDREN,
     CONFIG_MAPS,
@@ -196,6 +199,12 @@ def test_ready_needs_kubelets_word_and_a_beating_heart(
     eventually("Serving again", lambda: reason(api, namespace, "beating", "Serving"), 10)
 
 
+def reasons(api: Api, namespace: str, name: str) -> set[str]:
+    """Those of all events about a resource."""
+    events = api.all(EVENTS, namespace, "")
+    return {each["reason"] for each in events if each["involvedObject"]["name"] == name}
+
+
 def test_what_somebody_edits_or_deletes_is_restored(api: Api, namespace: str) -> None:
     made(api, namespace, "drift")
     service = api.one(SERVICES, namespace, "drift")
@@ -215,6 +224,7 @@ def test_what_somebody_edits_or_deletes_is_restored(api: Api, namespace: str) ->
         return now is not None and now["spec"]["replicas"] == 1
 
     eventually("the replicas are restored", one_replica)
+    eventually("an event tells of it", lambda: "DriftCorrected" in reasons(api, namespace, "drift"))
     for place, child in api.children(namespace, "drift").items():
         folder = next(each for each in CHILDREN if each.endswith(place.split("/")[0]))
         api.delete(folder, namespace, child["metadata"]["name"])
@@ -264,14 +274,50 @@ def test_a_changed_setting_gives_new_files_and_old_ones_go_with_their_pods(
     eventually("only the new files are left", only_new_files, 30)
     deployment = api.one(DEPLOYMENTS, namespace, "edited")
     assert deployment is not None
-    (name,) = [
-        each["configMap"]["name"]
+    (volume,) = [
+        each
         for each in deployment["spec"]["template"]["spec"]["volumes"]
-        if "configMap" in each
+        if each["name"] == "repository"
     ]
-    files = api.one(CONFIG_MAPS, namespace, name)
-    assert files is not None
-    assert json.loads(files["data"]["model.json"])["max_model_len"] == 512
+    data: Json = {}
+    for source in volume["projected"]["sources"]:
+        files = api.one(CONFIG_MAPS, namespace, source["configMap"]["name"])
+        assert files is not None
+        data |= files["data"]
+    assert json.loads(data["model.json"])["max_model_len"] == 512
+    assert "qwen_triton.engine.py" in data
+
+
+def backends(api: Api, namespace: str) -> list[str]:
+    names = [each["metadata"]["name"] for each in api.all(CONFIG_MAPS, namespace)]
+    return [name for name in names if name.startswith("qwen-backend.")]
+
+
+def test_what_resources_share_comes_back_and_goes_with_the_last_of_them(
+    api: Api, kubeconfig: Path, namespace: str, tmp_path: Path
+) -> None:
+    alone = f"{namespace}-shared"
+    api.call("POST", "/api/v1/namespaces", {"metadata": {"name": alone}})
+    operator = OperatorProcess(kubeconfig, alone, tmp_path).wait_until_ready()
+    try:
+        for name in ("one", "two"):
+            made(api, alone, name)
+        (name,) = backends(api, alone)
+        api.delete(CONFIG_MAPS, alone, name)
+        eventually("it is made again", lambda: backends(api, alone) == [name])
+        api.delete(QWENS, alone, "one")
+        eventually("its children are gone", lambda: not api.children(alone, "one"), 30)
+        constantly("what the other reads", lambda: backends(api, alone), 2)
+        assert backends(api, alone) == [name]
+        assert operator.stop(10) == 0
+        api.delete(QWENS, alone, "two")
+        eventually("its children are gone", lambda: not api.children(alone, "two"), 30)
+        assert backends(api, alone) == [name], "it is nobody's child"
+        operator = OperatorProcess(kubeconfig, alone, tmp_path).wait_until_ready()
+        eventually("nothing is left", lambda: not backends(api, alone), 90)
+    finally:
+        operator.end()
+        api.call("DELETE", f"/api/v1/namespaces/{alone}")
 
 
 def test_a_foreign_service_is_left_alone_and_said(api: Api, namespace: str) -> None:
@@ -363,6 +409,9 @@ def test_any_name_gives_children(api: Api, namespace: str, name: str) -> None:
     eventually("all children are gone", lambda: not api.children(namespace, name), 30)
 
 
+_NO_START_IS_TIMED = frozenset({"qwen_operator_resource_startup_seconds"})
+
+
 def test_the_operators_words_say_what_it_did(
     api: Api, namespace: str, operator: OperatorProcess
 ) -> None:
@@ -370,6 +419,8 @@ def test_the_operators_words_say_what_it_did(
     assert f"{namespace}/words: " in operator.log
     status, page = operator.page("metrics")
     assert status == 200
-    assert 'qwen_operator_reconcile_duration_seconds_count{outcome="done"}' in page
-    assert 'outcome="defect"' not in page
+    passes = "qwen_operator_reconcile_duration_seconds_count"
+    assert f'{passes}{{outcome="done"}} 0.0' not in page
+    assert f'{passes}{{outcome="defect"}} 0.0' in page
     assert operator.page("healthz") == (200, "ok\n")
+    assert complaints(page, Source.OPERATOR, absent=_NO_START_IS_TIMED) == []

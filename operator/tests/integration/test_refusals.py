@@ -64,6 +64,28 @@ RULES: dict[str, tuple[str, list[Json]]] = {
         [{"model": {**HF, "tokenSecretRef": {"name": "s", "key": "a/b"}}}],
     ),
     "spec.chat.template is": ("spec.chat.template", [{"chat": {"template": "{{ prompt }}"}}]),
+    "a parser is named": (
+        "spec.chat.toolCallParser",
+        [{"chat": {"toolCallParser": name}} for name in ("Hermes", "a b", "a/b")],
+    ),
+    "an adapter's name holds": (
+        "spec.engine.loraAdapters[0].name",
+        [
+            {"engine": {"loraAdapters": [{"name": name, "source": "hf://a/b"}]}}
+            for name in ("a/b", "-a", "a b")
+        ],
+    ),
+    "an adapter's source is": (
+        "spec.engine.loraAdapters[0].source",
+        [
+            {"engine": {"loraAdapters": [{"name": "a", "source": source}]}}
+            for source in ("org/name", "s3://a/b", "hf://a", "pvc://A")
+        ],
+    ),
+    "spec.engine.loraAdapters: requests": (
+        "spec.engine.loraAdapters",
+        [{"engine": {"loraAdapters": [{"name": "a", "source": "hf://a/b"}] * 2}}],
+    ),
     "spec.engine.quantization goes": (
         "spec.engine.dtype",
         [{"engine": {"quantization": "awq", "dtype": dtype}} for dtype in ("float", "float32")],
@@ -79,6 +101,14 @@ RULES: dict[str, tuple[str, list[Json]]] = {
     "spec.triton.image: a repository": (
         "spec.triton.image",
         [{"triton": {"image": image}} for image in ("a/B:1", "Reg.io/a@sha256:b")],
+    ),
+    "spec.triton.vllmVersion tells": (
+        "spec.triton.vllmVersion",
+        [{"triton": {"vllmVersion": "0.11.0"}}],
+    ),
+    "spec.triton.vllmVersion is": (
+        "spec.triton.vllmVersion",
+        [{"triton": {"image": "a/b:1", "vllmVersion": each}} for each in ("v0.11", "0.11rc1", "1")],
     ),
     "spec.triton.image holds": ("spec.triton.image", [{"triton": {"image": "a b"}}]),
     "an environment variable has": (
@@ -107,6 +137,10 @@ RULES: dict[str, tuple[str, list[Json]]] = {
     "spec.resources.gpuResourceName is": (
         "spec.resources.gpuResourceName",
         [{"resources": {"gpuResourceName": "gpu"}}],
+    ),
+    "spec.resources.gpuProduct is": (
+        "spec.resources.gpuProduct",
+        [{"resources": {"gpuProduct": name}} for name in ("-L4", "L4/A10", " L4", "")],
     ),
     "spec.resources.memory must": (
         "spec.resources.memory",
@@ -179,6 +213,7 @@ SCHEMAS: list[tuple[str, Json]] = [
     ("spec.engine.enforceEager", {"engine": {"enforceEager": "yes"}}),
     ("spec.triton.imagePullSecrets[0]", {"triton": {"imagePullSecrets": ["Not Ok"]}}),
     ("spec.triton.loadTimeoutSeconds", {"triton": {"loadTimeoutSeconds": 1}}),
+    ("spec.triton.instances", {"triton": {"instances": 9}}),
     ("spec.service.type", {"service": {"type": "ExternalName"}}),
     ("spec.chat.systemPrompt", {"chat": {"systemPrompt": "x" * 32769}}),
     ("spec.scheduling.tolerations", {"scheduling": {"tolerations": [{}] * 33}}),
@@ -211,6 +246,21 @@ def test_the_served_name_cannot_change_and_the_refusal_says_what_to_do(
             api.merge(QWENS, namespace, "named", {"spec": {"model": {"servedName": name}}})
         assert found.value.fields == {"spec.model.servedName"}
     api.delete(QWENS, namespace, "named")
+
+
+def test_a_load_balancer_keeps_its_class_while_it_is_one(api: Api, namespace: str) -> None:
+    service = {"type": "LoadBalancer", "loadBalancerClass": "a/b"}
+    api.create(QWENS, namespace, resource("balanced", service=service))
+    for other in ("c/d", None):
+        change: Json = {"spec": {"service": {"loadBalancerClass": other}}}
+        with pytest.raises(Problem, match="ClusterIP first, then to LoadBalancer") as found:
+            api.merge(QWENS, namespace, "balanced", change)
+        assert found.value.fields == {"spec.service.loadBalancerClass"}
+    change = {"spec": {"service": {"type": "ClusterIP", "loadBalancerClass": None}}}
+    api.merge(QWENS, namespace, "balanced", change)
+    change = {"spec": {"service": {"type": "LoadBalancer", "loadBalancerClass": "c/d"}}}
+    api.merge(QWENS, namespace, "balanced", change)
+    api.delete(QWENS, namespace, "balanced")
 
 
 def test_a_refusal_tells_what_was_given(api: Api, namespace: str) -> None:

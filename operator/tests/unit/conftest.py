@@ -3,21 +3,23 @@
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
+from hypothesis import settings as profile
 
 from qwen_operator.naming import Key
+from qwen_operator.observe.capacity import Capacity
 from qwen_operator.observe.engines import Engines
 from qwen_operator.observe.store import Store
 from qwen_operator.observe.warnings import Warnings
-from qwen_operator.reconcile import Reconciler
+from qwen_operator.reconcile.passes import Reconciler
 from qwen_operator.settings import Settings
 from tests.unit.stand_ins import BACKEND, NOW, HandClock, InMemoryCluster, Json, ScriptedPods
 
 # A shared two-core machine stalls now and then; what is tested is behaviour, not speed.
-settings.register_profile(
+profile.register_profile(
     "quick", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("quick")
+profile.load_profile("quick")
 
 PATIENCE = 10.0
 
@@ -37,6 +39,7 @@ class Bench:
     clock: HandClock
     store: Store
     engines: Engines
+    capacity: Capacity
     reconcile: Reconciler
     time: list[str]
 
@@ -49,10 +52,10 @@ class Bench:
         await self.reconcile(Key("models", name))
 
 
-def make_bench() -> Bench:
+def make_bench(settings: Settings | None = None) -> Bench:
     cluster, pods, clock, store = InMemoryCluster(), ScriptedPods(), HandClock(), Store()
     engines = Engines(pods, 4, PATIENCE, clock)
-    time = [NOW]
+    capacity, time = Capacity(clock), [NOW]
 
     def deliver(event: str, body: Json) -> None:
         if event == "DELETED":
@@ -63,11 +66,12 @@ def make_bench() -> Bench:
     cluster.listener = deliver
     reconcile = Reconciler(
         cluster,
-        (store, engines, Warnings(lambda: 0.0)),
-        (Settings(), BACKEND),
+        (store, engines, Warnings(lambda: 0.0), capacity),
+        (settings or Settings(), BACKEND),
         (lambda: time[0], clock),
+        settle_seconds=0,
     )
-    return Bench(cluster, pods, clock, store, engines, reconcile, time)
+    return Bench(cluster, pods, clock, store, engines, capacity, reconcile, time)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from google.protobuf import text_format  # type: ignore[import-untyped]
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
 from qwen_operator import naming
@@ -15,11 +15,11 @@ from qwen_operator.api.v1alpha1 import Spec
 from qwen_operator.desired.children import Desired, desired, with_applied_hash
 from qwen_operator.desired.drift import holds
 from qwen_operator.desired.held import held_back
-from qwen_operator.desired.repository import model_json
+from qwen_operator.desired.repository import backend_files, model_json
 from qwen_operator.errors import InvalidSpec
 from qwen_operator.settings import Settings
 from tests.unit.specs import SPECS
-from tests.unit.stand_ins import BACKEND, Json, resource_body
+from tests.unit.stand_ins import BACKEND, SOURCES, Json, resource_body
 
 patient = settings(
     max_examples=150,
@@ -82,6 +82,7 @@ def test_model_json_in_the_config_map_is_what_was_meant(spec: Json) -> None:
 
 
 @patient
+@example({"model": {"source": "pvc://0"}, "scheduling": {"affinity": {"more": 2**64}}})
 @given(SPECS)
 def test_children_are_named_owned_and_once_applied_left_alone(spec: Json) -> None:
     found = rendered(spec)
@@ -105,9 +106,11 @@ def test_a_later_operator_holds_back_what_it_would_render_otherwise(spec: Json) 
         return
     resource, before = found
     live: dict[tuple[str, str], Any] = {
-        (each["kind"], each["metadata"]["name"]): each for each in before.children
+        (each["kind"], each["metadata"]["name"]): each
+        for each in (*before.children, before.backend)
+        if each is not None
     }
-    later = desired(resource, Settings(), {**BACKEND, "model.py": "# later\n"})
+    later = desired(resource, Settings(), backend_files({**SOURCES, "model.py": "# later\n"}))
     kept = held_back(resource, later, live)
     wanted = later if resource.spec.update_policy == "Always" else before
     assert kept.template_hash == wanted.template_hash

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from qwen_operator import naming
 from qwen_operator.api.resource import read_resource
-from qwen_operator.desired.children import Desired, desired, with_applied_hash
-from qwen_operator.desired.repository import model_location, text_literal
+from qwen_operator.desired.children import Desired, desired, rendered, with_applied_hash
+from qwen_operator.desired.repository import backend_files, model_location, text_literal
 from qwen_operator.settings import Settings
-from tests.unit.stand_ins import BACKEND, Json, resource_body
+from tests.unit.stand_ins import BACKEND, SOURCES, Json, resource_body
 
 RECIPE = Path(__file__).parents[3] / "examples" / "qwen1.5-1.8b-chat-gpu.yaml"
 TRICKY = ['"', "\\", "\n", "\r\n", "}", "{", "'", "\x00", "\x7f", "你好", "🙂", "\\n", '"}\nx: "']
@@ -92,7 +92,9 @@ SOME_ARGUMENTS = ("seed", "block_size", "load_format", "max_num_batched_tokens",
 
 @given(st.dictionaries(st.sampled_from(SOME_ARGUMENTS), JSON_LEAVES, max_size=4))
 def test_extra_arguments_reach_model_json_as_they_are(extra: Json) -> None:
-    arguments = json.loads(files_of(resource_body(engine={"extraArgs": extra}))["model.json"])
+    resource = read_resource(resource_body(engine={"extraArgs": extra}))
+    data = rendered(resource, Settings(), BACKEND).children[0]["data"]
+    arguments = json.loads(data["model.json"])
     assert {name: arguments[name] for name in extra} == extra
 
 
@@ -111,7 +113,7 @@ def test_the_same_resource_gives_the_same_bytes(
             replicas=replicas,
             scheduling={"nodeSelector": {k: v[:63] for k, v in selector.items()}},
         )
-        backend = dict(sorted(BACKEND.items(), reverse=bool(order)))
+        backend = backend_files(dict(sorted(SOURCES.items(), reverse=bool(order))))
         made = desired(read_resource(body), Settings(), backend)
         return made.config_hash + json.dumps(
             [with_applied_hash(each) for each in made.children], sort_keys=True
@@ -134,9 +136,9 @@ def test_the_recipe_gets_exactly_the_recipes_arguments() -> None:
 
 
 def test_names_that_refer_to_each_other_agree() -> None:
-    config_map, service, deployment = children_of(
-        resource_body(model={"source": "pvc://claim/a/b", "servedName": "m-1.5"})
-    ).children
+    wanted = children_of(resource_body(model={"source": "pvc://claim/a/b", "servedName": "m-1.5"}))
+    assert wanted.backend is not None
+    config_map, service, deployment = wanted.children
     template = deployment["spec"]["template"]
     pod = template["spec"]
     container = pod["containers"][0]
@@ -149,9 +151,10 @@ def test_names_that_refer_to_each_other_agree() -> None:
     assert {each["httpGet"]["port"] for each in probes} <= ports
     volumes = {each["name"]: each for each in pod["volumes"]}
     assert {each["name"] for each in container["volumeMounts"]} == set(volumes)
-    repository = volumes["repository"]["configMap"]
-    assert repository["name"] == config_map["metadata"]["name"]
-    assert {each["key"] for each in repository["items"]} == set(config_map["data"])
+    own, shared = (each["configMap"] for each in volumes["repository"]["projected"]["sources"])
+    for source, files in ((own, config_map), (shared, wanted.backend)):
+        assert source["name"] == files["metadata"]["name"]
+        assert {each["key"] for each in source["items"]} == set(files["data"])
     assert "--load-model=m-1.5" in container["args"]
     mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
     assert mounts["repository"] == "/models/m-1.5"
@@ -187,7 +190,7 @@ def test_what_pods_do_not_read_leaves_their_template_alone(change: Json) -> None
 
 def test_a_new_backend_changes_the_hash() -> None:
     resource = read_resource(resource_body())
-    newer = {**BACKEND, "wire.py": "# newer\n"}
+    newer = backend_files({**SOURCES, "wire.py": "# newer\n"})
     hashes = {desired(resource, Settings(), each).config_hash for each in (BACKEND, newer)}
     assert len(hashes) == 2
 

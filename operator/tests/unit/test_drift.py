@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qwen_operator.api.resource import read_resource
 from qwen_operator.desired.children import desired
-from qwen_operator.desired.drift import holds, reclaimed
+from qwen_operator.desired.drift import _merge_key, holds, reclaimed
 from qwen_operator.settings import Settings
 from tests.unit.stand_ins import BACKEND, Json, resource_body
 
@@ -34,7 +34,9 @@ def with_additions(value: Any, mark: str = "added by others") -> Any:
     if isinstance(value, dict):
         return {**{key: with_additions(each) for key, each in value.items()}, mark: mark}
     if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
-        return [{"name": mark}, *(with_additions(each) for each in value)]
+        # A list whose elements nothing tells apart is one value: who adds to it changes it.
+        theirs = [{"name": mark}] if _merge_key(value) else []
+        return [*theirs, *(with_additions(each) for each in value)]
     return copy.deepcopy(value)
 
 

@@ -1,13 +1,16 @@
 """Signs of life: a heartbeat is fresh when it advances, and no news is bad news after a while."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_operator.facts import Engine
-from qwen_operator.observe.engines import Engines, Pulse, judge
+from qwen_operator.facts import Engine, Progress
+from qwen_operator.load import Load
+from qwen_operator.observe.engines import Engines, Pace, Pulse, judge, paced
+from qwen_operator.observe.offers import Offer, judge_offer
 from qwen_operator.triton.metrics import Reading
 from tests.unit.stand_ins import HandClock, Json, ScriptedPods
 
@@ -69,6 +72,28 @@ def test_answers_that_return_with_an_old_heartbeat_are_not_life() -> None:
         Engine.UNREACHABLE,
         Engine.STALE,
     ]
+
+
+def paces(*steps: tuple[float, float]) -> list[tuple[float, float] | None]:
+    """The rates after each (heartbeat, tokens written so far)."""
+    pace: Pace | None = None
+    found = []
+    for heartbeat, tokens in steps:
+        pace = paced(pace, Load(generated=tokens, prompted=2 * tokens, pods=1), heartbeat)
+        found.append(pace.rates)
+    return found
+
+
+def test_a_pace_is_taken_between_heartbeats() -> None:
+    assert paces((100, 0), (104, 40), (109, 40)) == [None, (20, 10), (0, 0)]
+
+
+def test_two_readings_in_a_moment_leave_the_older_pace() -> None:
+    assert paces((100, 0), (104, 40), (105, 41), (106, 60)) == [None, (20, 10), (20, 10), (20, 10)]
+
+
+def test_a_clock_or_a_counter_that_goes_back_begins_anew() -> None:
+    assert paces((100, 50), (104, 10), (108, 18), (90, 0)) == [None, None, (4, 2), None]
 
 
 READINGS = st.none() | st.builds(Reading, up=st.booleans(), heartbeat=st.sampled_from([1.0, 2.0]))
@@ -180,3 +205,115 @@ async def test_silence_while_the_model_loads_is_no_news_until_kubelet_calls_the_
     clock.now += PATIENCE + 1
     assert await engines.read(ready)
     assert engines.of([ready]) == {"one": Engine.UNREACHABLE}
+
+
+async def test_who_speaks_of_another_model_is_somebody_else(
+    engines: Engines, pods: ScriptedPods
+) -> None:
+    pods.readings["ip-of-a"] = Reading(up=True, heartbeat=1.0, models=frozenset({"mine"}))
+    await engines.read(pod("a"))
+    assert engines.of([pod("a")], "mine") == {"a": Engine.UP}
+    assert engines.of([pod("a")], "another") == {"a": Engine.FOREIGN}
+    # An older backend names no model.
+    pods.readings["ip-of-a"] = Reading(up=True, heartbeat=2.0)
+    await engines.read(pod("a"))
+    assert engines.of([pod("a")], "another") == {"a": Engine.UP}
+
+
+async def test_how_far_a_start_is_is_asked_while_the_model_loads(
+    engines: Engines, pods: ScriptedPods
+) -> None:
+    pods.progresses["ip-of-a"] = Progress("downloading", {"downloading": 5.0})
+    assert await engines.read(pod("a")) is True
+    assert await engines.read(pod("a")) is False
+    assert engines.progress_of(pod("a")) == Progress("downloading", {"downloading": 5.0})
+    pods.progresses["ip-of-a"] = Progress("loading", {"downloading": 5.0, "loading": 9.0})
+    assert await engines.read(pod("a")) is True
+    engines.forget_all_but([])
+    assert engines.progress_of(pod("a")) is None
+
+
+async def test_a_served_model_is_asked_about_its_start_once_and_where_none_answers_not_for_ever(
+    engines: Engines, pods: ScriptedPods
+) -> None:
+    pods.readings["ip-of-a"] = pods.readings["ip-of-b"] = beat(1)
+    await engines.read(pod("a"))
+    assert pods.asked_progress == [], "not while :8002 answers"
+    pods.progresses["ip-of-a"] = Progress("serving", {"opening": 7.0})
+    for _ in range(9):
+        await engines.learn(pod("a"))
+        await engines.learn(pod("b"))
+    assert pods.asked_progress.count("ip-of-a") == 1
+    assert pods.asked_progress.count("ip-of-b") == 3
+    assert engines.progress_of(pod("a")) == Progress("serving", {"opening": 7.0})
+
+
+def offers(*steps: tuple[float, bool | None]) -> list[Engine]:
+    """The judgement after each answer of Triton at its time."""
+    offer: Offer | None = None
+    found = []
+    for at, offered in steps:
+        offer = judge_offer(offer, offered, (at, PATIENCE))
+        found.append(offer.engine)
+    return found
+
+
+def test_a_refusal_counts_at_once_and_silence_after_the_patience() -> None:
+    assert offers((0, True), (5, False), (6, True)) == [Engine.UP, Engine.NOT_OFFERED, Engine.UP]
+    found = offers((0, True), (5, None), (10, None), (10.1, None), (20, True))
+    assert found == [Engine.UP, Engine.UP, Engine.UP, Engine.CLOSED, Engine.UP]
+    assert offers((0, None), (10, None), (11, None)) == [
+        Engine.UNKNOWN,
+        Engine.UNKNOWN,
+        Engine.CLOSED,
+    ]
+    assert offers((0, False), (9, None), (11, None)) == [
+        Engine.NOT_OFFERED,
+        Engine.NOT_OFFERED,
+        Engine.CLOSED,
+    ]
+
+
+def ready(name: str) -> Json:
+    """A pod that kubelet calls ready."""
+    found = pod(name)
+    found["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+    return found
+
+
+async def test_triton_is_asked_before_an_engine_counts_and_once_a_minute_then(
+    engines: Engines, pods: ScriptedPods, clock: HandClock
+) -> None:
+    async def read(*, offered: bool | None = True) -> tuple[bool, Engine]:
+        pods.offered["ip-of-a"] = offered
+        clock.now += PATIENCE
+        pods.readings["ip-of-a"] = replace(beat(clock.now), models=frozenset({"m"}))
+        news = await engines.read(ready("a"))
+        return news, engines.of([ready("a")], "m")["a"]
+
+    assert await read(offered=None) == (True, Engine.UNKNOWN)
+    assert await read() == (True, Engine.UP)
+    for _ in range(5):
+        assert await read(offered=False) == (False, Engine.UP)
+    assert pods.asked_offers == [("ip-of-a", "m")] * 2
+    assert await read(offered=False) == (True, Engine.NOT_OFFERED)
+    assert await read(offered=False) == (False, Engine.NOT_OFFERED)
+    assert await read() == (True, Engine.UP)
+    assert len(pods.asked_offers) == 5
+    engines.forget_all_but([])
+    assert await read() == (True, Engine.UP)
+    assert len(pods.asked_offers) == 6
+
+
+async def test_triton_is_not_asked_where_no_request_would_be_sent(
+    engines: Engines, pods: ScriptedPods
+) -> None:
+    models = frozenset({"m"})
+    pods.readings = {
+        "ip-of-starting": replace(beat(1), models=models),
+        "ip-of-dead": replace(beat(1, up=False), models=models),
+        "ip-of-strange": replace(beat(1), models=frozenset({"m" * 1000})),
+    }
+    for each in (pod("starting"), ready("dead"), ready("strange")):
+        await engines.read(each)
+    assert pods.asked_offers == []

@@ -10,6 +10,7 @@ from qwen_operator.facts import Engine, Outside, read_facts, read_pod
 from qwen_operator.settings import Settings
 from qwen_operator.status.pods import trouble
 from qwen_operator.status.reasons import Reason
+from tests.unit.stand_ins import BACKEND
 
 STARTED = "2026-01-01T00:01:00Z"
 
@@ -78,7 +79,7 @@ def test_pods_of_another_image_or_size_are_outdated_though_their_model_files_are
                 {"metadata": {"namespace": "n", "name": "q", "uid": "u"}, "spec": {**spec, **more}}
             ),
             Settings(),
-            {"model.py": ""},
+            BACKEND,
         )
         for more in ({}, change)
     )

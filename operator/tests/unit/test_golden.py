@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from qwen_operator import naming
-from qwen_operator.api.resource import Resource, read_resource
+from qwen_operator.api.resource import read_resource
 from qwen_operator.cluster.protocol import DEPLOYMENT
-from qwen_operator.desired.children import desired
+from qwen_operator.desired.children import Desired, desired
 from qwen_operator.errors import InvalidSpec
 from qwen_operator.settings import Settings
 from qwen_operator.triton.metrics import Reading
@@ -54,9 +54,10 @@ def _body(case: Path) -> Json:
     return {**body, "metadata": {**given, "resourceVersion": "1", **body["metadata"]}}
 
 
-def _resource(body: Json) -> Resource | None:
+def _wanted(body: Json) -> Desired | None:
+    """What should exist; None where the spec is refused."""
     try:
-        return read_resource(body)
+        return desired(read_resource(body), Settings(), BACKEND)
     except InvalidSpec:
         return None
 
@@ -131,10 +132,8 @@ async def test_a_case_gives_its_children_and_its_status(
 ) -> None:
     update = bool(request.config.getoption("--update-golden"))
     body = _body(case)
-    resource = _resource(body)
     children, template_hash = [], ""
-    if resource is not None:
-        wanted = desired(resource, Settings(), BACKEND)
+    if (wanted := _wanted(body)) is not None:
         children, template_hash = _readable(wanted.children), wanted.template_hash
     observed = _loaded(case / "observed.yaml") if (case / "observed.yaml").exists() else {}
     _compare(case / "children.yaml", children, update=update)

@@ -8,13 +8,17 @@ import pytest
 from qwen_operator import naming
 from qwen_operator.api.resource import Resource, read_resource
 from qwen_operator.cluster.protocol import DEPLOYMENT
-from qwen_operator.desired.children import Desired, desired
-from qwen_operator.desired.held import held_back
+from qwen_operator.desired.children import Desired, desired, rendered
+from qwen_operator.desired.held import held_back, runs_already
+from qwen_operator.desired.repository import backend_files
+from qwen_operator.errors import InvalidSpec
+from qwen_operator.naming import Key
+from qwen_operator.reconcile.plans import Plans
 from qwen_operator.settings import Settings
 from tests.unit.conftest import Bench
-from tests.unit.stand_ins import BACKEND, Json, resource_body
+from tests.unit.stand_ins import BACKEND, SOURCES, Json, resource_body
 
-NEWER = {**BACKEND, "model.py": "# a later one\n"}
+NEWER = backend_files({**SOURCES, "model.py": "# a later one\n"})
 
 
 def typed(**spec: Any) -> Resource:
@@ -22,7 +26,8 @@ def typed(**spec: Any) -> Resource:
 
 
 def live(wanted: Desired) -> dict[tuple[str, str], Json]:
-    return {(each["kind"], each["metadata"]["name"]): each for each in wanted.children}
+    shared = [wanted.backend] if wanted.backend else []
+    return {(each["kind"], each["metadata"]["name"]): each for each in (*wanted.children, *shared)}
 
 
 def old(resource: Resource) -> dict[tuple[str, str], Json]:
@@ -38,7 +43,8 @@ def test_a_newer_rendering_of_the_same_spec_is_held_back() -> None:
     held = held_back(typed(), new(typed()), live(before))
     assert held.deployment["spec"]["template"] == before.deployment["spec"]["template"]
     assert (held.template_hash, held.config_hash) == (before.template_hash, before.config_hash)
-    assert held.kept == {("ConfigMap", f"qwen-{before.config_hash}")}
+    assert held.kept == {("ConfigMap", f"qwen-{before.config_hash}"), ("ConfigMap", BACKEND.name)}
+    assert held.backend is None
     assert "ConfigMap" not in {each["kind"] for each in held.children}
 
 
@@ -82,8 +88,13 @@ def test_the_policy_always_holds_nothing() -> None:
     assert held_back(resource, new(resource), old(typed())) == new(resource)
 
 
-def test_without_its_config_map_a_rendering_cannot_be_held() -> None:
-    without = {place: each for place, each in old(typed()).items() if place[0] != "ConfigMap"}
+@pytest.mark.parametrize("prefix", ["qwen-", BACKEND.name])
+def test_without_its_files_a_rendering_cannot_be_held(prefix: str) -> None:
+    without = {
+        place: each
+        for place, each in old(typed()).items()
+        if place[0] != "ConfigMap" or not place[1].startswith(prefix)
+    }
     assert held_back(typed(), new(typed()), without) == new(typed())
 
 
@@ -109,6 +120,54 @@ def test_the_status_can_tell_who_rendered_it() -> None:
     stamps[naming.RENDERED_BY_ANNOTATION] = "0.0.9"
     assert held_back(typed(), new(typed()), found).rendered_by == "0.0.9"
     assert replace(new(typed()), rendered_by="0.0.9") != new(typed())
+
+
+OLDER = "nvcr.io/nvidia/tritonserver:25.08-vllm-python-py3"
+GONE: Json = {"engine": {"extraArgs": {"disable_log_requests": True}}}
+
+
+def edited(generation: int, **spec: Any) -> Json:
+    body = resource_body(**GONE, **spec)
+    return {**body, "metadata": {**body["metadata"], "generation": generation}}
+
+
+def test_what_a_newer_default_image_lacks_matters_once_pods_would_run_it() -> None:
+    before = desired(read_resource(resource_body(**GONE)), Settings(default_image=OLDER), BACKEND)
+    newer = Plans(Settings(), NEWER)
+    assert newer.plan(resource_body(**GONE), live(before)).wanted.image == OLDER
+    with pytest.raises(InvalidSpec, match="disable_log_requests"):
+        newer.plan(edited(2, updatePolicy="Always"), live(before))
+    with pytest.raises(InvalidSpec, match="disable_log_requests"):
+        newer.plan(edited(3, chat={"systemPrompt": "Hi."}), live(before))
+    assert newer.plan(edited(4, replicas=3), live(before)).wanted.image == OLDER
+    with pytest.raises(InvalidSpec, match="disable_log_requests"):
+        newer.plan(resource_body(**GONE), {})
+
+
+def test_what_runs_already_is_not_refused_by_a_later_table() -> None:
+    # As it was accepted once, when less was known of values.
+    body = resource_body(engine={"extraArgs": {"max_num_batched_tokens": "8192"}})
+    running = rendered(read_resource(body), Settings(), BACKEND)
+    assert runs_already(read_resource(body), running, live(running))
+    assert Plans(Settings(), BACKEND).plan(body, live(running)).wanted == running
+    with pytest.raises(InvalidSpec, match="max_num_batched_tokens"):
+        Plans(Settings(), BACKEND).plan(body, {})
+
+
+async def test_what_runs_already_is_known_by_what_the_store_keeps_of_it(bench: Bench) -> None:
+    body = resource_body(engine={"extraArgs": {"max_num_batched_tokens": 8192}})
+    bench.add(body)
+    await bench.once()
+    (kept,) = bench.store.members(Key("models", "qwen"), DEPLOYMENT)
+    seen, resource = {("Deployment", "qwen"): kept}, read_resource(body)
+    assert runs_already(resource, rendered(resource, Settings(), BACKEND), seen)
+
+
+def test_to_tell_the_version_of_an_image_rolls_nothing() -> None:
+    image = {"image": "registry.example.com/mine:1"}
+    told = typed(triton={**image, "vllmVersion": "0.11.0"})
+    held = held_back(told, new(told), old(typed(triton=image)))
+    assert held.template_hash == desired(typed(triton=image), Settings(), BACKEND).template_hash
 
 
 async def test_the_status_names_pods_of_an_older_rendering(bench: Bench) -> None:

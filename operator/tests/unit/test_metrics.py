@@ -10,8 +10,11 @@ import pytest
 from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from qwen_operator.triton.metrics import HttpScraper, Reading, parse, session
+from qwen_operator.load import Load
+from qwen_operator.naming import HEARTBEAT_METRIC, UP_METRIC
+from qwen_operator.triton.metrics import HttpScraper, Reading, parse, parse_progress
 
 PAGE = """\
 # HELP nv_inference_request_success Number of successful inference requests
@@ -27,20 +30,21 @@ qwen_engine_info{model="m",vllm="0.9"} 1
 """
 UP = 'qwen_engine_up{model="m"} '
 BEAT = 'qwen_engine_heartbeat_timestamp_seconds{model="m"} '
+M = frozenset({"m"})
 
 
 def test_our_two_gauges_are_found_among_others() -> None:
-    assert parse(PAGE) == Reading(up=True, heartbeat=1767322800.25)
+    assert parse(PAGE) == Reading(up=True, heartbeat=1767322800.25, models=M)
 
 
 def test_an_engine_that_is_reported_down_is_down() -> None:
-    assert parse(f"{UP}0\n{BEAT}5\n") == Reading(up=False, heartbeat=5)
+    assert parse(f"{UP}0\n{BEAT}5\n") == Reading(up=False, heartbeat=5, models=M)
 
 
 def test_of_several_instances_the_worst_counts() -> None:
     other = [each.replace('"m"', '"n"') for each in (UP, BEAT)]
     page = f"{UP}0\n{other[0]}1\n{BEAT}9\n{other[1]}4\n"
-    assert parse(page) == Reading(up=False, heartbeat=4)
+    assert parse(page) == Reading(up=False, heartbeat=4, models=M | {"n"})
 
 
 @pytest.mark.parametrize(
@@ -66,6 +70,27 @@ def test_a_page_without_both_gauges_in_order_is_no_answer(page: str) -> None:
     assert parse(page) is None
 
 
+@pytest.mark.parametrize(
+    ("text", "phase"),
+    [
+        ('{"status": "loading", "phase": "loading", "phases": {"loading": 5.5}}', "loading"),
+        ('{"status": "ok", "phase": "serving", "phases": {}}', "serving"),
+        ('{"status": "ok", "phase": "serving"}', None),
+        ('{"phase": "loading", "phases": {"loading": "now"}}', None),
+        ('{"phase": "loading", "phases": {"loading": 1e99}}', None),
+        ('{"phase": "loading", "phases": {"loading": NaN}}', None),
+        ('{"phase": "loading", "phases": {"loading": -1}}', None),
+        ('{"phase": "loading", "phases": [1]}', None),
+        ("[]", None),
+        ("<html>", None),
+        ("", None),
+    ],
+)
+def test_how_far_a_start_is_is_read_or_it_is_no_answer(text: str, phase: str | None) -> None:
+    found = parse_progress(text)
+    assert (None if found is None else found.phase) == phase
+
+
 JUNK = st.text(st.sampled_from('qwen_engine_up{}"=,\\ 10.\t#NaNe+-\x00é\n'), max_size=40)
 
 
@@ -80,6 +105,24 @@ def test_no_bytes_make_it_fail(body: bytes) -> None:
     parse(body.decode("utf-8", errors="replace"))
 
 
+LABELS = st.dictionaries(
+    st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]*", fullmatch=True),
+    st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=8),
+    max_size=3,
+)
+
+
+@given(LABELS, st.floats(allow_nan=False, allow_infinity=False), st.sampled_from([0.0, 1.0]))
+def test_every_line_means_what_the_library_writes_with_it(
+    labels: dict[str, str], beat: float, up: float
+) -> None:
+    registry = CollectorRegistry()
+    for name, value in ((UP_METRIC, up), (HEARTBEAT_METRIC, beat)):
+        gauge = Gauge(name, "x", list(labels), registry=registry)
+        (gauge.labels(**labels) if labels else gauge).set(value)
+    assert parse(generate_latest(registry).decode()) == Reading(up=up == 1, heartbeat=beat)
+
+
 def test_a_page_of_a_million_foreign_series_costs_little() -> None:
     page = "".join(f'nv_x{{i="{n}"}} 1\n' for n in range(200_000)) + PAGE
     started = time.process_time()
@@ -91,18 +134,26 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def pod(handler: Handler, *, timeout: float = 2.0) -> AsyncIterator[HttpScraper]:  # noqa: ASYNC109
+async def pod(
+    handler: Handler,
+    *,
+    timeout: float = 2.0,  # noqa: ASYNC109
+    with_load: bool = False,
+) -> AsyncIterator[HttpScraper]:
     """A model pod on loopback with this behind :8002, and a scraper for it."""
     app = web.Application()
     app.router.add_get("/metrics", handler)
+    app.router.add_get("/health", handler)
+    app.router.add_get("/v2/models/{name}/ready", handler)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     port = runner.addresses[0][1]
     try:
-        async with session() as client:
-            yield HttpScraper(client, timeout, port=port)
+        yield HttpScraper(
+            timeout, port=port, backend_port=port, http_port=port, with_load=with_load
+        )
     finally:
         await runner.cleanup()
 
@@ -116,13 +167,62 @@ def answering(**response: object) -> Handler:
 
 async def test_a_real_page_is_read_over_http() -> None:
     async with pod(answering(text=PAGE)) as scraper:
-        assert await scraper.read("127.0.0.1") == Reading(up=True, heartbeat=1767322800.25)
+        assert await scraper.read("127.0.0.1") == Reading(
+            up=True, heartbeat=1767322800.25, models=M
+        )
+
+
+async def test_the_load_is_read_only_where_somebody_wants_it() -> None:
+    page = (
+        PAGE
+        + 'vllm:num_requests_running{model="m"} 3\nvllm:generation_tokens_total{model="m"} 70\n'
+    )
+    async with pod(answering(text=page), with_load=True) as scraper:
+        found = await scraper.read("127.0.0.1")
+    assert found is not None
+    assert found.load == Load(running=3, generated=70, pods=1)
+    async with pod(answering(text=page)) as scraper:
+        plain = await scraper.read("127.0.0.1")
+    assert plain is not None
+    assert plain.load is None
 
 
 @pytest.mark.parametrize("status", [204, 404, 500, 503])
 async def test_any_other_status_is_no_answer(status: int) -> None:
     async with pod(answering(text=PAGE, status=status)) as scraper:
         assert await scraper.read("127.0.0.1") is None
+
+
+@pytest.mark.parametrize(("status", "told"), [(200, True), (503, True), (404, False)])
+async def test_a_backend_that_loads_or_serves_tells_how_far_it_is(
+    status: int, *, told: bool
+) -> None:
+    text = '{"phase": "loading", "phases": {"loading": 5}}'
+    async with pod(answering(text=text, status=status)) as scraper:
+        assert (await scraper.progress("127.0.0.1") is not None) is told
+        assert await scraper.progress("metadata.internal") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"), [(200, True), (400, False), (404, False), (503, None), (302, None)]
+)
+async def test_triton_says_whether_it_takes_requests(status: int, *, offered: bool | None) -> None:
+    async with pod(answering(status=status)) as scraper:
+        assert await scraper.offers("127.0.0.1", "m") is offered
+        assert await scraper.offers("metadata.internal", "m") is None
+    assert await scraper.offers("127.0.0.1", "m") is None, "nobody listens any more"
+
+
+async def test_a_model_s_name_stays_one_part_of_the_path() -> None:
+    asked = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked.append(request.match_info["name"])
+        return web.Response()
+
+    async with pod(handle) as scraper:
+        await scraper.offers("127.0.0.1", "../x y/千\r\nHost: z")
+    assert asked == ["../x y/千\r\nHost: z"]
 
 
 async def test_a_redirect_is_not_followed() -> None:
@@ -201,8 +301,7 @@ async def test_bytes_that_are_no_text_are_no_answer() -> None:
 async def test_a_pod_that_is_not_there_is_no_answer() -> None:
     async with pod(answering()) as scraper:
         pass
-    async with session() as client:
-        assert await HttpScraper(client, 1, port=scraper._port).read("127.0.0.1") is None
+    assert await scraper.read("127.0.0.1") is None
 
 
 @pytest.mark.parametrize("address", ["", "localhost", "10.0.0.1@evil", "1.2.3.4/x", "[::1]", "a b"])
@@ -216,3 +315,66 @@ async def test_only_an_ip_address_is_ever_asked(address: str) -> None:
     async with pod(handle) as scraper:
         assert await scraper.read(address) is None
     assert asked == []
+
+
+async def raw(*parts: bytes) -> Reading | None:
+    """What is read of a pod that sends exactly this, with pauses between the parts, and closes."""
+
+    done = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in parts:
+            writer.write(part)
+            await asyncio.sleep(0.01)
+        writer.close()
+        done.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        found = await HttpScraper(2.0, port=port).read("127.0.0.1")
+        await done.wait()
+        await asyncio.sleep(0.01)  # the transport closes in the loop's next round
+        return found
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+BODY = f"{UP}1\n{BEAT}5\n".encode()
+FOUND = Reading(up=True, heartbeat=5, models=M)
+
+
+def chunks(*parts: bytes) -> bytes:
+    return b"".join(b"%x;a=b\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (OK + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY,),
+        (OK + b"content-length:%d\r\n\r\n" % len(BODY), BODY[:9], BODY[9:] + b"more"),
+        (OK + b"\r\n" + BODY,),
+        (b"HTTP/1.0 200 \r\nServer: x\r\n", b"\r\n", BODY),
+        (OK + b"Transfer-Encoding: Chunked\r\n\r\n" + chunks(BODY) + b"0\r\n\r\n",),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n", chunks(BODY[:7], BODY[7:]), b"0\r\n", b"\r\n"),
+    ],
+)
+async def test_a_body_ends_by_length_by_chunk_or_with_the_connection(parts: tuple[bytes]) -> None:
+    assert await raw(*parts) == FOUND
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"",),
+        (b"HTTP/1.1 2000 OK\r\n\r\n" + BODY,),
+        (b"HTTP/2 200\r\n\r\n" + BODY,),
+        (OK + b"Content-Length: 999\r\n\r\n" + BODY,),
+        (OK + b"Content-Length: 99999999\r\n\r\n" + BODY,),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n" + chunks(BODY),),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"no size\r\n" + BODY,),
+        (OK + b"X: " + b"x" * 20_000, b"\r\n\r\n" + BODY),
+    ],
+)
+async def test_half_or_wrong_pages_are_no_answer(parts: tuple[bytes]) -> None:
+    assert await raw(*parts) is None

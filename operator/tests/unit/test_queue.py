@@ -12,7 +12,7 @@ from tests.unit.stand_ins import HandClock
 A, B = Key("models", "a"), Key("models", "b")
 KEYS = st.sampled_from([Key("models", name) for name in "abcd"])
 STEPS = st.lists(
-    st.tuples(st.just("poke"), KEYS, st.sampled_from([0.0, 1.0, 5.0]))
+    st.tuples(st.sampled_from(["poke", "again"]), KEYS, st.sampled_from([0.0, 1.0, 5.0]))
     | st.tuples(st.just("done"), KEYS, st.just(0.0))
     | st.tuples(st.just("take"), KEYS, st.just(0.0))
     | st.tuples(st.just("wait"), KEYS, st.sampled_from([0.5, 1.0, 7.0])),
@@ -28,10 +28,15 @@ async def test_every_wish_is_served_once_it_is_due_and_never_twice_at_once(
     queue = Queue(clock)
     wishes: dict[Key, float] = {}
     busy: set[Key] = set()
+    later: set[Key] = set()
     for what, key, seconds in steps:
         match what:
-            case "poke":
-                queue.poke(key, seconds)
+            case "poke" | "again":
+                queue.poke(key, seconds, again=what == "again")
+                if what == "poke":
+                    later.discard(key)
+                elif wishes.get(key, clock.now + seconds + 1) > clock.now + seconds:
+                    later.add(key)
                 wishes[key] = min(wishes.get(key, clock.now + seconds), clock.now + seconds)
             case "done" if key in busy:
                 queue.done(key)
@@ -43,7 +48,10 @@ async def test_every_wish_is_served_once_it_is_due_and_never_twice_at_once(
                 due = [each for each in wishes if wishes[each] <= clock.now and each not in busy]
                 assert (taken in due) if due else taken is None
                 if taken is not None:
-                    assert wishes[taken] == min(wishes[each] for each in due)
+                    asked = [each for each in due if each not in later] or due
+                    assert taken in asked
+                    assert wishes[taken] == min(wishes[each] for each in asked)
+                    later.discard(taken)
                     del wishes[taken]
                     busy.add(taken)
     assert len(queue) == len(wishes)
@@ -53,6 +61,28 @@ async def test_every_wish_is_served_once_it_is_due_and_never_twice_at_once(
     clock.now += 100
     assert {queue._pop()[0] for _ in wishes} == set(wishes)
     assert queue._pop() == (None, None)
+
+
+async def test_what_is_asked_for_goes_before_what_is_only_looked_at_again() -> None:
+    queue = Queue(HandClock())
+    keys = [Key("models", str(number)) for number in range(4)]
+    for key in keys:
+        queue.poke(key, again=True)
+    queue.poke(keys[3])
+    queue.poke(A)
+    queue.poke(A, again=True)
+    assert [await queue.get() for _ in range(5)] == [keys[3], A, *keys[:3]]
+
+
+async def test_a_later_wish_does_not_lose_an_earlier_one_of_the_other_sort() -> None:
+    clock = HandClock()
+    queue = Queue(clock)
+    queue.poke(A, 1.0, again=True)
+    queue.poke(A, 5.0)
+    queue.poke(B, 2.0)
+    clock.now += 2.0
+    assert [await queue.get() for _ in range(2)] == [A, B]
+    assert len(queue) == 0
 
 
 async def test_a_waiting_worker_wakes_for_a_new_wish() -> None:
@@ -117,3 +147,31 @@ async def test_several_workers_share_many_wishes_without_overlap() -> None:
         each.cancel()
     ends = await asyncio.gather(*workers, return_exceptions=True)
     assert all(isinstance(each, asyncio.CancelledError) for each in ends)
+
+
+async def test_of_several_waiting_workers_one_wakes_for_one_wish() -> None:
+    queue = Queue(asyncio.get_running_loop().time)
+    workers = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await asyncio.sleep(0)
+    queue.poke(A, 0.01)
+    queue.poke(B, 0.02)
+    done, waiting = await asyncio.wait(workers, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert [each.result() for each in done] == [A]
+    done, waiting = await asyncio.wait(waiting, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert [each.result() for each in done] == [B]
+    (last,) = waiting
+    last.cancel()
+    await asyncio.wait({last})
+    queue.done(A)
+    queue.poke(A)
+    assert await asyncio.wait_for(queue.get(), 5) == A, "nobody waits where the third did"
+
+
+async def test_what_was_handed_to_a_worker_that_ended_meanwhile_is_not_lost() -> None:
+    queue = Queue(asyncio.get_running_loop().time)
+    worker = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.poke(A)
+    worker.cancel()
+    await asyncio.wait({worker})
+    assert await asyncio.wait_for(queue.get(), 5) == A

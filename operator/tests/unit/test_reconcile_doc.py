@@ -10,6 +10,7 @@ import pytest
 from qwen_operator.api.resource import read_resource
 from qwen_operator.api.schema import definition, fields
 from qwen_operator.desired.children import desired
+from qwen_operator.desired.repository import backend_files
 from qwen_operator.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -20,7 +21,8 @@ ROWS = dict(
         flags=re.MULTILINE,
     )
 )
-BACKEND = {"model.py": "x = 1\n", "__init__.py": ""}
+SOURCES = {"model.py": "x = 1\n", "__init__.py": ""}
+BACKEND = backend_files(SOURCES)
 GPU = {"model": {"source": "hf://a/b"}}
 CPU = {"model": {"source": "hf://a/b"}, "resources": {"gpus": 0}}
 
@@ -32,6 +34,9 @@ OTHER: dict[str, Any] = {
     "spec.model.cache": {"claimName": "cache"},
     "spec.chat.systemPrompt": "Be brief.",
     "spec.chat.template": "{{ messages }}",
+    "spec.chat.toolCallParser": "hermes",
+    "spec.chat.reasoningParser": "qwen3",
+    "spec.chat.apiKeySecretRef": {"name": "door"},
     "spec.engine.dtype": "half",
     "spec.engine.gpuMemoryUtilization": 0.7,
     "spec.engine.maxModelLen": 2048,
@@ -41,19 +46,26 @@ OTHER: dict[str, Any] = {
     "spec.engine.quantization": "awq",
     "spec.engine.kvCacheDtype": "fp8",
     "spec.engine.maxNumSeqs": 8,
+    "spec.engine.maxQueuedRequests": 100,
+    "spec.engine.loraAdapters": [{"name": "poet", "source": "hf://a/poet"}],
+    "spec.engine.maxLoraRank": 32,
     "spec.engine.enablePrefixCaching": False,
     "spec.engine.cpuKvCacheSpace": 2,
+    "spec.engine.skipFitCheck": True,
     "spec.engine.extraArgs": {"seed": 7},
     "spec.triton.image": "other:1",
     "spec.triton.imagePullPolicy": "Always",
     "spec.triton.imagePullSecrets": ["pull"],
     "spec.triton.env": [{"name": "A", "value": "b"}],
     "spec.triton.sharedMemorySize": "2Gi",
+    "spec.triton.vllmVersion": "0.11.0",
     "spec.triton.logVerbose": 1,
     "spec.triton.exitTimeoutSeconds": 60,
+    "spec.triton.instances": 2,
     "spec.triton.loadTimeoutSeconds": 60,
     "spec.resources.gpus": 2,
     "spec.resources.gpuResourceName": "amd.com/gpu",
+    "spec.resources.gpuProduct": "L4",
     "spec.resources.cpu": "2",
     "spec.resources.memory": "8Gi",
     "spec.scheduling.nodeSelector": {"gpu": "h200"},
@@ -116,5 +128,5 @@ def test_a_new_backend_rolls_pods() -> None:
     metadata = {"namespace": "n", "name": "q", "uid": "u", "generation": 1}
     resource = read_resource({"metadata": metadata, "spec": GPU})
     one = desired(resource, Settings(), BACKEND)
-    other = desired(resource, Settings(), {**BACKEND, "model.py": "x = 2\n"})
+    other = desired(resource, Settings(), backend_files({**SOURCES, "model.py": "x = 2\n"}))
     assert one.config_hash != other.config_hash

@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_operator.api.engine import Engine
-from qwen_operator.api.resource import REFUSED_ARGS, RESERVED_ARGS, read_resource
-from qwen_operator.api.schema import definition, fields
+from qwen_operator.api.resource import read_resource
 from qwen_operator.errors import InvalidSpec
 from qwen_operator.naming import Key
 from tests.unit.stand_ins import UID, Json, resource_body
@@ -54,28 +52,6 @@ def test_all_wrong_fields_are_named_at_once() -> None:
     assert "spec.engine.dtype" in str(problem.value)
 
 
-@pytest.mark.parametrize(("name", "field"), RESERVED_ARGS.items())
-def test_an_argument_with_a_field_of_its_own_is_sent_there(name: str, field: str) -> None:
-    with pytest.raises(InvalidSpec, match=re.escape(field)):
-        read_resource(resource_body(engine={"extraArgs": {name: 1}}))
-
-
-def test_the_fields_that_arguments_are_sent_to_exist() -> None:
-    schema = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    assert set(RESERVED_ARGS.values()) <= {path for path, _ in fields(schema, "spec")}
-
-
-def test_every_engine_field_is_reserved_among_extra_arguments() -> None:
-    own = set(Engine.model_fields) - {"extra_args", "cpu_kv_cache_space"}
-    assert own <= RESERVED_ARGS.keys()
-
-
-@pytest.mark.parametrize("name", [*REFUSED_ARGS, "max-num-seqs", "--port", "a b", ""])
-def test_arguments_that_open_the_pod_or_are_no_names_are_refused(name: str) -> None:
-    with pytest.raises(InvalidSpec, match="extraArgs"):
-        read_resource(resource_body(engine={"extraArgs": {name: True}}))
-
-
 SPECS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.floats(allow_nan=False),
     lambda inner: (
@@ -100,3 +76,29 @@ def test_whatever_is_stored_it_is_read_or_refused_with_words(spec: Json) -> None
     except InvalidSpec as problem:
         words = str(problem)
     assert "spec" in words
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        (
+            {"engine": {"loraAdapters": [{"name": "a", "source": "hf://x/y"}] * 2}},
+            "spec.engine.loraAdapters[1].name: 'a' is the name of the model or of another adapter",
+        ),
+        (
+            {
+                "model": {"source": "hf://a/b", "servedName": "a"},
+                "engine": {"loraAdapters": [{"name": "a", "source": "hf://x/y"}]},
+            },
+            "spec.engine.loraAdapters[0].name: 'a' is the name of the model",
+        ),
+        (
+            {"triton": {"env": [{"name": "QWEN_OPENAI_API_KEY", "secretKeyRef": {"name": "s"}}]}},
+            "spec.triton.env[0].name: set spec.chat.apiKeySecretRef instead",
+        ),
+    ],
+)
+def test_what_has_a_field_of_its_own_or_a_taken_name_is_refused(fields: Json, where: str) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        read_resource(resource_body(**{"model": {"source": "hf://a/b"}, **fields}))
+    assert where in str(refused.value)

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from qwen_operator.__main__ import backend_files
+from qwen_operator.__main__ import backend
 from qwen_operator.errors import InvalidSpec, Refused
 from qwen_operator.loops.endpoints import serve
 from qwen_operator.loops.meters import Meters
@@ -29,6 +29,7 @@ def test_every_setting_can_be_set() -> None:
     given = {
         "DEFAULT_IMAGE": "a",
         "DEFAULT_CPU_IMAGE": "b",
+        "GPU_PRODUCT": "NVIDIA-L4",
         "SCRAPE_INTERVAL_SECONDS": "1.5",
         "SCRAPE_TIMEOUT_SECONDS": "1",
         "SCRAPE_CONCURRENCY": "3",
@@ -37,9 +38,13 @@ def test_every_setting_can_be_set() -> None:
         "WORKERS": "2",
         "LEASE_NAMESPACE": "system",
         "ALLOW_UNSAFE_POD_TEMPLATES": "true",
+        "ALLOW_TRUST_REMOTE_CODE": "true",
         "LEASE_NAME": "other",
         "LEASE_IDENTITY": "me",
         "PORT": "1234",
+        "PAGE_PORT": "1235",
+        "PAGE_HOSTS": "fleet.example",
+        "PAGE_CHAT": "true",
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "debug",
     }
@@ -68,9 +73,10 @@ def test_a_bad_variable_is_named_with_what_was_given(name: str, value: str) -> N
 
 
 def test_the_backends_source_is_found_without_importing_it() -> None:
-    found = backend_files()
-    assert set(found) == {each.name for each in DATA_PLANE.glob("*.py")}
-    assert found["model.py"] == (DATA_PLANE / "model.py").read_text(encoding="utf-8")
+    found = backend()
+    names = {path.rsplit("/", 1)[1] for path in found.paths.values()}
+    assert names == {each.name for each in DATA_PLANE.glob("*.py")}
+    assert found.data["model.py"] == (DATA_PLANE / "model.py").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("wrong", "status"), [(None, 200), ("the watches have ended", 503)])

@@ -1,10 +1,14 @@
 """How long a start took, and what is said while one goes on."""
 
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from qwen_operator.facts import Engine, Outside, PodFacts, Times, read_pod
+from qwen_operator.facts import Engine, Outside, PodFacts, Progress, Times, read_pod
 from qwen_operator.status.pods import trouble
 from qwen_operator.status.startup import startup
 
@@ -25,6 +29,83 @@ TOOK = {"pod": "a", "scheduledSeconds": 5, "pulledSeconds": 40, "loadedSeconds":
 def test_the_phases_sum_to_the_time_from_created_to_ready() -> None:
     assert startup([pod()], None) == TOOK
     assert sum(value for value in TOOK.values() if isinstance(value, int)) == 120
+
+
+def test_what_an_older_definition_did_not_let_in_is_added_once_it_can_be() -> None:
+    made = startup([replace(pod(), progress=Progress("serving", PHASES))], None)
+    assert made is not None
+    kept = {key: value for key, value in made.items() if key != "readySeconds"}
+    told = replace(pod(), progress=Progress("serving", PHASES))
+    assert startup([told], kept) == made
+    other = {**kept, "loadedSeconds": 41}
+    assert startup([told], other) == other, "it was told of another way of counting"
+
+
+def moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+PHASES = {
+    "starting": moment("2026-01-01T00:00:46Z"),
+    "importing": moment("2026-01-01T00:00:47Z"),
+    "downloading": moment("2026-01-01T00:01:00.7Z"),
+    "loading": moment("2026-01-01T00:01:30.2Z"),
+    "opening": moment("2026-01-01T00:01:55.9Z"),
+}
+
+
+def test_what_the_backend_tells_of_its_start_is_told_apart() -> None:
+    told = replace(pod(), progress=Progress("serving", PHASES))
+    found = startup([told], None)
+    assert found == {
+        "pod": "a",
+        "scheduledSeconds": 5,
+        "pulledSeconds": 40,
+        "downloadedSeconds": 30,
+        "loadedSeconds": 40,
+        "readySeconds": 5,
+    }
+    assert sum(value for value in found.values() if isinstance(value, int)) == 120
+
+
+def test_a_start_without_a_download_tells_of_none() -> None:
+    phases = {name: when for name, when in PHASES.items() if name != "downloading"}
+    found = startup([replace(pod(), progress=Progress("serving", phases))], None)
+    assert found is not None
+    assert (found["loadedSeconds"], found["readySeconds"]) == (70, 5)
+    assert "downloadedSeconds" not in found
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["downloading", "loading", "opening", "serving"]), st.floats(0, 2**33)
+    )
+)
+def test_whatever_a_backend_tells_the_phases_sum_to_the_time_from_created_to_ready(
+    phases: dict[str, float],
+) -> None:
+    told = replace(pod(), progress=Progress("serving", phases))
+    found = startup([told], None) or {}
+    seconds = [value for name, value in found.items() if name != "pod"]
+    assert sum(seconds) == 120
+    assert min(seconds) >= 0
+
+
+@pytest.mark.parametrize(
+    ("phase", "words"),
+    [
+        ("importing", "imports vLLM since 2026-01-01T00:00:47Z"),
+        ("downloading", "downloads the weights since 2026-01-01T00:01:00Z"),
+        ("loading", "loads the weights into the engine since 2026-01-01T00:01:30Z"),
+        ("opening", "opens its ports since"),
+        ("of-a-later-backend", "loads the model since 2026-01-01T00:00:45Z"),
+    ],
+)
+def test_a_model_that_loads_is_told_with_its_phase(phase: str, words: str) -> None:
+    told = replace(pod(ready=None), running=True, progress=Progress(phase, PHASES))
+    found = trouble(replace(told, engine=Engine.UNKNOWN))
+    assert found is not None
+    assert (found.reason.name, words in found.message) == ("ModelLoading", True), found.message
 
 
 def test_the_pod_that_became_ready_last_counts() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qwen_operator.facts import Engine, Facts, PodFacts, Termination
 from qwen_operator.status.document import conditions, counts, dated, endpoints
-from qwen_operator.status.events import event
+from qwen_operator.status.events import event, turn
 from qwen_operator.status.pods import Trouble, log_line, trouble
 from qwen_operator.status.reasons import BY_NAME, Reason
 from qwen_operator.status.verdict import Seen, verdict
@@ -185,7 +185,7 @@ def test_endpoints_are_what_the_service_is_called() -> None:
 
 @pytest.mark.parametrize("name", ["qwen", "a" * 199 + ".b", "a" * 199 + "-b", "x" * 253])
 def test_an_events_name_is_valid_for_every_resource(name: str) -> None:
-    made = event(resource_body(name)["metadata"], Trouble(Reason.Serving, "x" * 5000), NOW)
+    made = event(resource_body(name)["metadata"], turn(Trouble(Reason.Serving, "x" * 5000)), NOW)
     generated = made["metadata"]["name"]
     assert len(generated) <= 253
     assert all(part and part.strip("-") == part for part in generated.split("."))

@@ -10,7 +10,7 @@ from qwen_operator import naming
 from qwen_operator.api.schema import definition
 from qwen_operator.facts import Engine, Outside, read_facts
 from qwen_operator.status.document import conditions, counts, dated
-from qwen_operator.status.events import event
+from qwen_operator.status.events import event, turn
 from qwen_operator.status.startup import startup
 from qwen_operator.status.verdict import Seen, verdict
 from tests.unit.stand_ins import resource_body
@@ -153,7 +153,7 @@ def test_nothing_that_is_said_exceeds_its_bounds(
     assert all(len(str(each)) <= 2000 for each in document.get("failure", {}).values())
     assert set(document) <= set(SCHEMA["properties"]["status"]["properties"])
     said = verdict(Seen(read_facts(rest[0], found, outside), rest[1], "n"))
-    assert len(event(resource_body("q")["metadata"], said, NOW)["message"]) <= 1024
+    assert len(event(resource_body("q")["metadata"], turn(said), NOW)["message"]) <= 1024
 
 
 @given(pods(), pods(), OUTSIDE, st.tuples(DEPLOYMENTS, WANTED))

@@ -1,7 +1,9 @@
 """Pods that do not start are asked about, others never; the last warning counts."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+from qwen_operator.cluster.protocol import Page
 from qwen_operator.facts import Outside, read_pod
 from qwen_operator.observe.warnings import Warnings, is_stuck, latest
 from qwen_operator.status.pods import trouble
@@ -32,12 +34,12 @@ class Asked(InMemoryCluster):
         self.fields: list[str] = []
         self.events: list[dict[str, Any]] = []
 
-    async def list(
+    async def pages(
         self, kind: Any, namespace: str | None, selector: str = "", fields: str = ""
-    ) -> list[dict[str, Any]]:
+    ) -> AsyncIterator[Page]:
         assert (kind.kind, namespace, selector) == ("Event", "n", "")
         self.fields.append(fields)
-        return self.events
+        yield Page(self.events, "1")
 
 
 def test_a_pod_is_stuck_only_on_a_node_and_before_any_container_ran() -> None:

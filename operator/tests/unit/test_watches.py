@@ -1,20 +1,23 @@
-"""What the watches ask of kopf: everything filtered by the server, nothing in threads."""
+"""What is asked of kopf: the resources alone, nothing in threads, no copies."""
 
 import inspect
 from typing import Any
 
 import kopf
 
-from qwen_operator.cluster.protocol import WATCHED
+from qwen_operator.cluster.protocol import QWEN
 from qwen_operator.handlers.watches import _registry, _settings
-from qwen_operator.naming import MANAGED_SELECTOR
 
 
-def test_children_are_selected_by_the_api_server() -> None:
-    chosen = _settings().watching.label_selectors
-    wanted = {(kind.group, kind.version, kind.plural) for kind in WATCHED}
-    assert {place for place in wanted if chosen.get(place) == MANAGED_SELECTOR} == wanted
-    assert len(chosen) == len(wanted), "QwenDeployments carry no label of ours"
+def test_kopf_watches_the_resources_and_nothing_else() -> None:
+    handlers = _registry(lambda _kind, _body: None)._watching._handlers
+    (selector,) = [each.selector for each in handlers]
+    assert selector is not None
+    assert (selector.group, selector.version, selector.any_name) == (
+        QWEN.group,
+        QWEN.version,
+        QWEN.plural,
+    )
 
 
 def test_kopf_runs_no_handler_in_a_thread() -> None:

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
-from qwen_operator.api.resource import read_resource
+from e2e.triton.flags import FLAGS
+from qwen_operator.api.resource import Resource, read_resource
+from qwen_operator.desired.pod import server_arguments
 from qwen_operator.desired.repository import config_pbtxt
 
 REFERENCE = Path(__file__).parents[1] / "backend" / "config.pbtxt"
@@ -15,9 +17,16 @@ def tensors(text: str) -> list[str]:
     return [line.rstrip(",") for line in lines if "data_type" in line or line.endswith("put[")]
 
 
-def test_inputs_and_outputs_are_those_of_the_backends_reference() -> None:
+def resource() -> Resource:
     metadata = {"namespace": "n", "name": "q", "uid": "u"}
-    resource = read_resource({"metadata": metadata, "spec": {"model": {"source": "hf://a/b"}}})
+    return read_resource({"metadata": metadata, "spec": {"model": {"source": "hf://a/b"}}})
+
+
+def test_inputs_and_outputs_are_those_of_the_backends_reference() -> None:
     reference = tensors(REFERENCE.read_text(encoding="utf-8"))
-    assert len(reference) == 2 + 11 + 7
-    assert tensors(config_pbtxt(resource, {})) == reference
+    assert len(reference) == 2 + 15 + 9
+    assert tensors(config_pbtxt(resource(), {})) == reference
+
+
+def test_the_server_is_started_as_in_the_backends_own_tests() -> None:
+    assert set(FLAGS) <= set(server_arguments(resource()))

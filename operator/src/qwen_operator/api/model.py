@@ -114,6 +114,16 @@ class Model(Part):
     """Keeps downloaded weights; without it every pod downloads them anew."""
 
 
+_Parser = Annotated[
+    str,
+    text(
+        r"^[a-z0-9][a-z0-9_.-]*$",
+        "a parser is named as vLLM names it, such as hermes, qwen3 or deepseek_r1",
+        most=64,
+    ),
+]
+
+
 class Chat(Part):
     """How a prompt and its history become the text that the model sees."""
 
@@ -135,3 +145,14 @@ class Chat(Part):
 
     template: Annotated[str, Field(min_length=1, max_length=65536)] | None = None
     """A Jinja chat template that replaces the model's own."""
+
+    tool_call_parser: _Parser | None = None
+    """vLLM's name of the parser that finds tool calls in an answer, such as hermes."""
+
+    reasoning_parser: _Parser | None = None
+    """vLLM's name of the parser that tells what a model thinks from what it answers, such as
+    qwen3."""
+
+    api_key_secret_ref: SecretKeyRef | None = None
+    """A key that clients of the OpenAI endpoint send as 'Authorization: Bearer'. The Service offers
+    the endpoint, port 9000, where it is set."""

@@ -93,6 +93,12 @@ class Triton(Part):
                     "spec.triton.image: a repository's name holds no capital letters (a tag may)",
                     ".image",
                 ),
+                rule(
+                    "!has(self.vllmVersion) || has(self.image)",
+                    "spec.triton.vllmVersion tells what an image of yours holds, so it goes with"
+                    " spec.triton.image only",
+                    ".vllmVersion",
+                ),
             ]
         }
     )
@@ -106,6 +112,21 @@ class Triton(Part):
     ) = None
     """Container image with tritonserver, its Python backend and vLLM; the operator's default when
     left out."""
+
+    vllm_version: (
+        Annotated[
+            str,
+            text(
+                r"^[0-9]+(\.[0-9]+){1,3}$",
+                "spec.triton.vllmVersion is vLLM's version as pip shows it, without a suffix, such"
+                " as 0.11.0",
+                most=32,
+            ),
+        ]
+        | None
+    ) = None
+    """Which vLLM an image of yours holds, so that spec.engine is checked against it before any pod
+    starts; the names of NVIDIA's images tell it."""
 
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When kubelet pulls the image."""
@@ -131,6 +152,10 @@ class Triton(Part):
     log_verbose: Annotated[int, Field(ge=0, le=4)] = 0
     """Triton's --log-verbose level."""
 
+    instances: Annotated[int, Field(ge=1, le=8)] = 1
+    """Instances of the model in one server (Triton's instance_group count); they share one engine.
+    More of them answer more streams evenly, for about 1 GiB of memory and a core each."""
+
     exit_timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     """How long running answers may go on once a pod is told to stop."""
 
@@ -154,6 +179,22 @@ class Resources(Part):
         ),
     ] = "nvidia.com/gpu"
     """Extended resource that a GPU is asked for by."""
+
+    gpu_product: (
+        Annotated[
+            str,
+            text(
+                r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$",
+                "spec.resources.gpuProduct is a GPU's name or memory, such as NVIDIA-L4, H100-80GB"
+                " or 24GiB",
+                most=63,
+            ),
+        ]
+        | None
+    ) = None
+    """Which GPU the pods get, so that status.fit can tell whether the model fits: as NVIDIA's GPU
+    feature discovery names it (NVIDIA-L4), as `qwenctl fit` does (H100-80GB), or its memory
+    (24GiB). It chooses no node: spec.scheduling does, and where that tells, this is not needed."""
 
     cpu: Quantity | None = None
     """CPU request."""

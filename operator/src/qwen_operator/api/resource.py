@@ -8,35 +8,7 @@ from pydantic import ValidationError
 
 from qwen_operator.api.v1alpha1 import Spec
 from qwen_operator.errors import InvalidSpec
-from qwen_operator.naming import Key, child_name
-
-RESERVED_ARGS = {
-    "model": "spec.model.source",
-    "tokenizer": "spec.model.source",
-    "served_model_name": "spec.model.servedName",
-    "revision": "spec.model.revision",
-    "tokenizer_revision": "spec.model.revision",
-    "dtype": "spec.engine.dtype",
-    "gpu_memory_utilization": "spec.engine.gpuMemoryUtilization",
-    "max_model_len": "spec.engine.maxModelLen",
-    "enforce_eager": "spec.engine.enforceEager",
-    "tensor_parallel_size": "spec.engine.tensorParallelSize",
-    "pipeline_parallel_size": "spec.engine.pipelineParallelSize",
-    "quantization": "spec.engine.quantization",
-    "kv_cache_dtype": "spec.engine.kvCacheDtype",
-    "max_num_seqs": "spec.engine.maxNumSeqs",
-    "enable_prefix_caching": "spec.engine.enablePrefixCaching",
-    "download_dir": "spec.model.cache",
-}
-"""Engine arguments that have a field of their own, so that one truth exists."""
-
-REFUSED_ARGS = {
-    "trust_remote_code": "it runs code from the model repository inside the pod",
-    "worker_cls": "it imports code by name",
-    "worker_extension_cls": "it imports code by name",
-    "logits_processors": "it imports code by name",
-    "allowed_local_media_path": "it lets whoever asks the model read files of the pod",
-}
+from qwen_operator.naming import API_KEY_VARIABLE, Key, child_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +37,23 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 def _refusals(spec: Spec) -> list[str]:
     found = []
-    for name in sorted(spec.engine.extra_args):
-        where = f"spec.engine.extraArgs.{name}"
-        if name in RESERVED_ARGS:
-            found.append(f"{where}: set {RESERVED_ARGS[name]} instead")
-        elif name in REFUSED_ARGS:
-            found.append(f"{where}: refused, since {REFUSED_ARGS[name]}; remove it")
-        elif not name.isidentifier():
+    for number, variable in enumerate(spec.triton.env):
+        if variable.name == API_KEY_VARIABLE:
+            found.append(f"spec.triton.env[{number}].name: set spec.chat.apiKeySecretRef instead")
+    return found + _adapter_refusals(spec)
+
+
+def _adapter_refusals(spec: Spec) -> list[str]:
+    """Both doors find a model by its name: an adapter's must be its own."""
+    found = []
+    taken = {spec.model.served_name}
+    for number, adapter in enumerate(spec.engine.lora_adapters):
+        if adapter.name in taken:
             found.append(
-                f"{where}: not an engine argument's name; write it as AsyncEngineArgs does,"
-                " e.g. max_num_batched_tokens"
+                f"spec.engine.loraAdapters[{number}].name: {adapter.name!r} is the name of the"
+                " model or of another adapter; choose another"
             )
+        taken.add(adapter.name)
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from qwen_operator.api.base import Part
+from qwen_operator.api.base import Part, Quantity
 
 
 class Condition(Part):
@@ -60,8 +60,17 @@ class Startup(Part):
     pulled_seconds: Annotated[int, Field(ge=0)]
     """From there until its container's process was started: image, volumes, earlier attempts."""
 
+    downloaded_seconds: Annotated[int, Field(ge=0)] | None = None
+    """Of the time since then, what the download of the weights took; left out where there was none,
+    or the backend did not tell."""
+
     loaded_seconds: Annotated[int, Field(ge=0)]
-    """From there until it was ready: download and loading of the weights, warming up."""
+    """Of it, what else the model needed: importing vLLM, loading the weights, warming up; all until
+    it was ready where the backend did not tell."""
+
+    ready_seconds: Annotated[int, Field(ge=0)] | None = None
+    """From there until kubelet called it ready: Triton opens its ports, a probe sees it; left out
+    where the backend did not tell."""
 
 
 class Endpoints(Part):
@@ -75,6 +84,68 @@ class Endpoints(Part):
 
     metrics: str
     """Prometheus metrics of one of the pods."""
+
+
+class FitMemory(Part):
+    """How vLLM would divide the memory of the GPU that has most to hold."""
+
+    total: Quantity
+    """What the GPU has; of a pod without one, its memory limit, or what it needs."""
+
+    share: Quantity
+    """What of it vLLM may take: spec.engine.gpuMemoryUtilization."""
+
+    weights: Quantity
+    """The model's weights."""
+
+    activations: Quantity
+    """What computing takes at its peak."""
+
+    other: Quantity
+    """CUDA's and NCCL's own, and CUDA graphs as far as they are taken from the share."""
+
+    kv_cache: Quantity
+    """What is left for the KV cache."""
+
+
+class FitConcurrency(Part):
+    """How many requests of a length the KV cache holds at once."""
+
+    tokens: Annotated[int, Field(ge=1)]
+    """Length of a request: prompt plus answer."""
+
+    requests: Annotated[int, Field(ge=0)]
+    """How many of them."""
+
+
+class Fit(Part):
+    """Whether the model fits where its pods run, computed before any of them is started."""
+
+    verdict: Literal["Fits", "MayNotFit", "DoesNotFit", "Unknown"]
+    """DoesNotFit where no error of the computation could make it fit, and MayNotFit where one
+    could; Unknown where the model or the GPU is not known."""
+
+    message: Annotated[str, Field(max_length=2048)]
+    """Why, for a person."""
+
+    gpu: str | None = None
+    """The GPU that was computed with."""
+
+    told_by: str | None = None
+    """What says that pods get this GPU."""
+
+    memory: FitMemory | None = None
+    kv_cache_tokens: Annotated[int, Field(ge=0)] | None = None
+    """Tokens that the KV cache holds."""
+
+    largest_max_model_len: Annotated[int, Field(ge=0)] | None = None
+    """The largest spec.engine.maxModelLen that would fit."""
+
+    concurrency: Annotated[tuple[FitConcurrency, ...], Field(max_length=8)] | None = None
+    """Requests at once, by their length."""
+
+    instead: Annotated[tuple[str, ...], Field(max_length=8)] | None = None
+    """The nearest changes with which it would fit."""
 
 
 class Status(Part):
@@ -105,11 +176,12 @@ class Status(Part):
     """Version of the operator that rendered what pods should run; an older one than the operator's
     own where spec.updatePolicy holds pods back."""
 
-    outdated_pods: Annotated[tuple[str, ...], Field(max_length=32)] = ()
+    outdated_pods: Annotated[tuple[str, ...], Field(max_length=32)] | None = None
     """Pods that do not run the operator's newest rendering of the spec: they are being replaced, or
     spec.updatePolicy holds them back. At most 32 are named."""
 
     endpoints: Endpoints | None = None
+    fit: Fit | None = None
     startup: Startup | None = None
     failure: Failure | None = None
     conditions: Annotated[

@@ -85,6 +85,16 @@ class Service(Part):
                     " own; use a prefix of yours",
                     ".annotations",
                 ),
+                rule(
+                    "oldSelf.type != 'LoadBalancer' || self.type != 'LoadBalancer'"
+                    " || has(self.loadBalancerClass) == has(oldSelf.loadBalancerClass)"
+                    " && (!has(self.loadBalancerClass)"
+                    " || self.loadBalancerClass == oldSelf.loadBalancerClass)",
+                    "spec.service.loadBalancerClass cannot change while the Service is a"
+                    " LoadBalancer: set spec.service.type to ClusterIP first, then to LoadBalancer"
+                    " with the other class",
+                    ".loadBalancerClass",
+                ),
             ]
         }
     )
@@ -106,7 +116,7 @@ class Service(Part):
         ]
         | None
     ) = None
-    """Class of a LoadBalancer Service; it cannot change once it is set."""
+    """Class of a LoadBalancer Service; it cannot change while the Service is one."""
 
 
 class Spec(Part):

@@ -1,5 +1,6 @@
 """What the operator asks of a cluster: the seam at which unit tests end."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,6 +38,7 @@ DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments")
 HPA = Kind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 POD = Kind("", "v1", "Pod", "pods")
 EVENT = Kind("", "v1", "Event", "events")
+NODE = Kind("", "v1", "Node", "nodes")
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases")
 
 OWNED = (CONFIG_MAP, SERVICE, DEPLOYMENT, HPA)
@@ -54,6 +56,8 @@ RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
     *((kind, "", ("create", "delete", "get", "list", "patch", "watch")) for kind in OWNED),
     (POD, "", ("list", "watch")),
     (EVENT, "", ("create", "get", "list", "patch")),
+    # Only while a pod waits for a GPU, and not by an operator of single namespaces.
+    (NODE, "", ("list",)),
 )
 """Every permission that the operator needs where models are; the chart's role is made from it."""
 
@@ -63,11 +67,28 @@ LEASE_RULES: tuple[tuple[Kind, str, tuple[str, ...]], ...] = (
 """What it needs besides, in its own namespace alone."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Part of a list.
+
+    Attributes:
+        items: the objects, each with its type.
+        version: of the list as a whole, from which a watch goes on.
+    """
+
+    items: list[Json]
+    version: str
+
+
 class Cluster(Protocol):
     """A Kubernetes API server. Every method raises only what `errors` names."""
 
-    async def apply(self, manifest: Json) -> Json:
-        """Server-side apply an object of ours, by force; return it as it then stands."""
+    async def apply(self, manifest: Json, *, new: bool = False) -> Json:
+        """Server-side apply an object of ours, by force; return it as it then stands.
+
+        Gone where the object is not of the version that metadata.resourceVersion names, or, if it
+        must be new, where one of that name exists.
+        """
         ...
 
     async def apply_status(self, manifest: Json) -> Json:
@@ -89,10 +110,20 @@ class Cluster(Protocol):
         """One object; Gone where there is none."""
         ...
 
-    async def list(
+    def pages(
         self, kind: Kind, namespace: str | None, selector: str = "", fields: str = ""
-    ) -> list[Json]:
+    ) -> AsyncIterator[Page]:
         """Every object of a kind in one namespace or in all, by label and field selector."""
+        ...
+
+    def watch(
+        self, kind: Kind, namespace: str | None, selector: str, version: str
+    ) -> AsyncIterator[Json]:
+        """What has happened since a version, as {"type": …, "object": …}, until the server ends it.
+
+        The types are ADDED, MODIFIED, DELETED, and BOOKMARK, which only tells a later version.
+        Gone where the version is too old.
+        """
         ...
 
     async def create(self, manifest: Json) -> Json:

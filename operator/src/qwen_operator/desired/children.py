@@ -1,21 +1,28 @@
 """Every object that should exist for a QwenDeployment, ready to be applied."""
 
+import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from qwen_operator import __version__, naming
 from qwen_operator.api.resource import Resource
 from qwen_operator.api.v1alpha1 import Autoscaling
-from qwen_operator.desired.arguments import check_arguments
+from qwen_operator.desired.arguments import check_allowed, check_arguments
 from qwen_operator.desired.pod import image, labels, pod_template, selector
-from qwen_operator.desired.repository import repository
+from qwen_operator.desired.repository import Files, repository
 from qwen_operator.settings import Settings
 
 Json = dict[str, Any]
 
-_LIVE = {"replicas", "autoscaling", "rollout", "service", "suspend", "update_policy"}
+_LIVE: dict[str, Any] = {
+    **dict.fromkeys(("replicas", "autoscaling", "rollout", "service", "suspend"), True),
+    "update_policy": True,
+    "engine": {"skip_fit_check": True},
+    "resources": {"gpu_product": True},
+}
 """Fields of the spec that no pod sees."""
 
 
@@ -25,6 +32,8 @@ class Desired:
 
     Attributes:
         children: manifests in the order in which they are applied: what pods need comes first.
+        backend: the ConfigMap with the backend's source, which all resources of the namespace
+            share; None where pods are held back at one that exists.
         config_hash: the rendering of the model repository that pods should run.
         template_hash: the pod template that pods should be made from.
         newest_hash: the pod template as this operator renders it; another one than template_hash
@@ -35,6 +44,7 @@ class Desired:
     """
 
     children: tuple[Json, ...]
+    backend: Json | None
     config_hash: str
     template_hash: str
     newest_hash: str
@@ -70,7 +80,14 @@ def _metadata(resource: Resource, name: str) -> Json:
 def _service(resource: Resource) -> Json:
     wish = resource.spec.service
     metadata = _metadata(resource, resource.child)
-    ports = (("http", naming.HTTP_PORT), ("grpc", naming.GRPC_PORT))
+    ports = [
+        ("http", naming.HTTP_PORT, "http"),
+        ("grpc", naming.GRPC_PORT, "grpc"),
+        ("metrics", naming.METRICS_PORT, "metrics"),
+    ]
+    if resource.spec.chat.api_key_secret_ref is not None:
+        # Without a key the endpoint is for whoever may reach the pod itself.
+        ports.append(("openai", naming.BACKEND_PORT, "backend"))
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -83,8 +100,8 @@ def _service(resource: Resource) -> Json:
             "type": wish.type,
             "selector": selector(resource),
             "ports": [
-                {"name": name, "port": port, "targetPort": name, "protocol": "TCP"}
-                for name, port in (*ports, ("metrics", naming.METRICS_PORT))
+                {"name": name, "port": port, "targetPort": target, "protocol": "TCP"}
+                for name, port, target in ports
             ],
         },
     }
@@ -96,7 +113,12 @@ def _spec_hash(resource: Resource) -> str:
     Without defaults: a later version may have others, or more fields, and the user changed nothing.
     """
     written = resource.spec.model_dump(mode="json", exclude=_LIVE, exclude_defaults=True)
-    return naming.digest(written)
+    # What the image holds is only told, not changed, by it.
+    triton = {key: each for key, each in written.pop("triton", {}).items() if key != "vllm_version"}
+    written |= {"triton": triton} if triton else {}
+    # A part of which nothing else was written is as good as none.
+    unwritten = [name for name in ("engine", "resources") if written.get(name) == {}]
+    return naming.digest({name: written[name] for name in written if name not in unwritten})
 
 
 def _autoscaler(resource: Resource, bounds: Autoscaling) -> Json:
@@ -143,29 +165,57 @@ def _deployment(resource: Resource, template: Json) -> Json:
     }
 
 
-def desired(resource: Resource, settings: Settings, backend: Mapping[str, str]) -> Desired:
+def _config_map(metadata: Json, files: Files) -> Json:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        # A pod that restarts its container must find what it was made with.
+        "immutable": True,
+        "data": dict(files.data),
+    }
+
+
+def _backend(namespace: str, files: Files) -> Json:
+    """Nobody's child: it stays while any resource or pod of the namespace uses it."""
+    metadata = {
+        "name": files.name,
+        "namespace": namespace,
+        "labels": {
+            naming.NAME_LABEL: naming.APP,
+            naming.MANAGED_BY_LABEL: naming.MANAGED_BY,
+        },
+    }
+    return _config_map(metadata, files)
+
+
+def desired(resource: Resource, settings: Settings, backend: Files) -> Desired:
     """Compute every child of a resource; the same resource gives the same bytes.
 
     Args:
         resource: what to serve.
         settings: the operator's defaults.
-        backend: file name → content of the package that runs inside Triton.
+        backend: the package that runs inside Triton, from `repository.backend_files`.
+
+    Raises:
+        InvalidSpec: the spec asks for what this operator does not allow, or the image's vLLM does
+            not take.
+    """
+    made = rendered(resource, settings, backend)
+    check_arguments(resource, made.image)
+    return made
+
+
+def rendered(resource: Resource, settings: Settings, backend: Files) -> Desired:
+    """As `desired`, without a look at what the image's vLLM takes.
 
     Raises:
         InvalidSpec: the spec asks for what this operator does not allow.
     """
-    check_arguments(resource, image(resource, settings))
-    rendered = repository(resource, backend)
-    config_map_name = f"{resource.child}-{rendered.hash}"
-    config_map: Json = {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": _metadata(resource, config_map_name),
-        # A pod that restarts its container must find what it was made with.
-        "immutable": True,
-        "data": dict(rendered.files),
-    }
-    template = pod_template(resource, settings, (rendered, config_map_name))
+    check_allowed(resource, settings, image(resource, settings))
+    files = repository(resource, backend)
+    config_map = _config_map(_metadata(resource, files.own.name), files.own)
+    template = pod_template(resource, settings, files)
     children = [config_map, _service(resource), _deployment(resource, template)]
     bounds = resource.spec.autoscaling
     if bounds is not None and bounds.metrics is not None:
@@ -173,11 +223,22 @@ def desired(resource: Resource, settings: Settings, backend: Mapping[str, str]) 
     template_hash = template["metadata"]["annotations"][naming.TEMPLATE_HASH_ANNOTATION]
     return Desired(
         children=tuple(children),
-        config_hash=rendered.hash,
+        backend=_backend(resource.key.namespace, backend),
+        config_hash=files.hash,
         template_hash=template_hash,
         newest_hash=template_hash,
         image=image(resource, settings),
     )
+
+
+def _fingerprint(manifest: Json) -> str:
+    """Digest of a whole manifest, of whose text nothing is asked but to be the same twice."""
+    try:
+        text = orjson.dumps(manifest, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # Not everything that YAML can say, as an integer of more than 64 bits.
+        text = json.dumps(manifest, sort_keys=True).encode()
+    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def with_applied_hash(manifest: Json) -> Json:
@@ -185,6 +246,6 @@ def with_applied_hash(manifest: Json) -> Json:
     metadata = manifest["metadata"]
     annotations = {
         **metadata.get("annotations", {}),
-        naming.APPLIED_HASH_ANNOTATION: naming.digest(manifest),
+        naming.APPLIED_HASH_ANNOTATION: _fingerprint(manifest),
     }
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}

@@ -1,27 +1,13 @@
 """Whether a live object already is what we want: then nothing is written."""
 
-import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
+
+from qwen_operator.api.quantities import amount
 
 # Before "name": a volume may be mounted at several paths.
 _MERGE_KEYS = ("mountPath", "name", "containerPort", "port", "key", "uid", "type")
 _AMOUNT_FIELDS = {"requests", "limits", "sizeLimit"}
-_AMOUNT = re.compile(r"([0-9.]+)(n|u|m|k|[KMGTPE]i?)?")
-_SCALES = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "k": Decimal(10**3),
-    **{unit: Decimal(1000 ** (n + 2)) for n, unit in enumerate("MGTPE")},
-    **{f"{unit}i": Decimal(1024 ** (n + 1)) for n, unit in enumerate("KMGTPE")},
-}
-
-
-def _amount(value: object) -> Decimal | None:
-    match = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
-    return Decimal(match[1]) * _SCALES.get(match[2], Decimal(1)) if match else None
 
 
 def _same_amounts(live: Any, wanted: Any) -> bool:  # noqa: ANN401 - any JSON value
@@ -32,8 +18,10 @@ def _same_amounts(live: Any, wanted: Any) -> bool:  # noqa: ANN401 - any JSON va
         )
     if live == wanted:
         return True
-    mine = _amount(live)
-    return mine is not None and mine == _amount(wanted)
+    if not isinstance(live, str) or not isinstance(wanted, str):
+        return False
+    mine = amount(live)
+    return mine is not None and mine == amount(wanted)
 
 
 def _merge_key(items: list[Any]) -> str | None:
@@ -63,7 +51,9 @@ def _list_holds(live: Any, wanted: list[Any]) -> bool:  # noqa: ANN401 - any JSO
 def _field_holds(live: Mapping[str, Any], key: str, value: Any) -> bool:  # noqa: ANN401 - JSON
     if key not in live:
         return value in ({}, [])
-    return (_same_amounts if key in _AMOUNT_FIELDS else holds)(live[key], value)
+    mine = live[key]
+    # Most of what is compared is the very same.
+    return mine == value or (_same_amounts if key in _AMOUNT_FIELDS else holds)(mine, value)
 
 
 def holds(live: Any, wanted: Any) -> bool:  # noqa: ANN401 - any JSON value

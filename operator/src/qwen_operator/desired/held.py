@@ -13,7 +13,7 @@ from typing import Any
 from qwen_operator import naming
 from qwen_operator.api.resource import Resource
 from qwen_operator.desired.children import Desired
-from qwen_operator.desired.pod import template_hash
+from qwen_operator.desired.pod import REPOSITORY, config_maps, template_hash
 
 Json = dict[str, Any]
 Place = tuple[str, str]
@@ -31,10 +31,19 @@ def _rendered(deployment: Mapping[str, Any]) -> Json | None:
     return template if whole else None
 
 
-def _config_map(template: Mapping[str, Any]) -> str | None:
+def _files(template: Mapping[str, Any]) -> frozenset[Place]:
+    """The ConfigMaps with the model's folder."""
     volumes = template["spec"].get("volumes") or ()
-    names = [each["configMap"]["name"] for each in volumes if each.get("name") == "repository"]
-    return str(names[0]) if names else None
+    names = config_maps(each for each in volumes if each.get("name") == REPOSITORY)
+    return frozenset(("ConfigMap", name) for name in names)
+
+
+def runs_already(resource: Resource, wanted: Desired, live: Mapping[Place, Json]) -> bool:
+    """Whether the pods that exist are made from this very template."""
+    deployment = live.get(("Deployment", resource.child), {})
+    template = deployment.get("spec", {}).get("template", {}).get("metadata", {})
+    annotations = template.get("annotations") or {}
+    return bool(annotations.get(naming.TEMPLATE_HASH_ANNOTATION) == wanted.template_hash)
 
 
 def held_back(resource: Resource, wanted: Desired, live: Mapping[Place, Json]) -> Desired:
@@ -43,23 +52,25 @@ def held_back(resource: Resource, wanted: Desired, live: Mapping[Place, Json]) -
     Args:
         resource: what to serve.
         wanted: what this operator renders.
-        live: (kind, name) → the resource's children as they are.
+        live: (kind, name) → the resource's children, and what its namespace shares, as they are.
     """
     deployment = live.get(("Deployment", resource.child))
     if resource.spec.update_policy != "OnChange" or deployment is None:
         return wanted
     annotations = deployment["metadata"].get("annotations") or {}
     ours = wanted.deployment["metadata"]["annotations"]
-    if annotations.get(naming.SPEC_HASH_ANNOTATION) != ours[naming.SPEC_HASH_ANNOTATION]:
-        return wanted
-    template = _rendered(deployment)
+    same_spec, same_rendering = (
+        annotations.get(each) == ours[each]
+        for each in (naming.SPEC_HASH_ANNOTATION, naming.RENDERED_ANNOTATION)
+    )
+    template = _rendered(deployment) if same_spec and not same_rendering else None
     if template is None:
         return wanted
     stamps = template["metadata"]["annotations"]
-    name = _config_map(template)
+    files = _files(template)
     if stamps[naming.TEMPLATE_HASH_ANNOTATION] == wanted.template_hash:
         return wanted
-    if name is None or ("ConfigMap", name) not in live:
+    if not files or not files <= live.keys():
         return wanted
     kept = {
         each: annotations.get(each, "")
@@ -76,7 +87,8 @@ def held_back(resource: Resource, wanted: Desired, live: Mapping[Place, Json]) -
     return replace(
         wanted,
         children=(*others, manifest),
-        kept=frozenset({("ConfigMap", name)}),
+        backend=None,
+        kept=files,
         config_hash=stamps[naming.CONFIG_HASH_ANNOTATION],
         template_hash=stamps[naming.TEMPLATE_HASH_ANNOTATION],
         image=template["spec"]["containers"][0]["image"],

@@ -52,8 +52,14 @@ _CONTAINER_FIELDS = {
     "terminationMessagePolicy": "the backend leaves its account of a failure there",
 }
 _OUR_VOLUMES = {"repository", "tmp", "cache", "shm", "weights"}
-_OUR_PATHS = ("/models", "/weights", "/cache", "/tmp", "/dev/shm")  # noqa: S108 - of the pod
-_OUR_VARIABLES = {"HF_TOKEN", "HF_HOME", "HOME", "VLLM_CPU_KVCACHE_SPACE"}
+_OUR_PATHS = ("/models", "/weights", "/adapters", "/cache", "/tmp", "/dev/shm")  # noqa: S108 - of the pod
+_OUR_VARIABLES = {
+    "HF_TOKEN",
+    "HF_HOME",
+    "HOME",
+    "VLLM_CPU_KVCACHE_SPACE",
+    naming.API_KEY_VARIABLE,
+}
 _SAFE_VOLUMES = {
     "configMap",
     "csi",

@@ -1,17 +1,20 @@
 """The pod that serves a model: Triton, its volumes, probes and its place in the cluster."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qwen_operator import naming
 from qwen_operator.api.pod import EnvVar, PodTemplate
 from qwen_operator.api.resource import Resource
 from qwen_operator.desired.overrides import overridden
-from qwen_operator.desired.repository import WEIGHTS, Repository
+from qwen_operator.desired.repository import ADAPTERS, WEIGHTS, Files, Repository, adapter_claims
 from qwen_operator.settings import Settings
 
 Json = dict[str, Any]
 
 MODELS = "/models"
+REPOSITORY = "repository"
+"""The volume with the model's folder."""
 CACHE = "/cache"
 USER = 65532
 # The backend ends within Triton's exit timeout, Triton within the pod's grace period; each may need
@@ -28,7 +31,8 @@ def image(resource: Resource, settings: Settings) -> str:
     return resource.spec.triton.image or fallback
 
 
-def _arguments(resource: Resource) -> list[str]:
+def server_arguments(resource: Resource) -> list[str]:
+    """The command line of the server."""
     triton = resource.spec.triton
     return [
         "tritonserver",
@@ -37,6 +41,8 @@ def _arguments(resource: Resource) -> list[str]:
         f"--load-model={resource.served_name}",
         # Auto-complete would import model.py in one more process.
         "--disable-auto-complete-config",
+        # Responses of an instance come one after another: 31 more threads only take turns.
+        "--backend-config=python,thread-pool-size=1",
         f"--http-port={naming.HTTP_PORT}",
         f"--grpc-port={naming.GRPC_PORT}",
         f"--metrics-port={naming.METRICS_PORT}",
@@ -56,15 +62,22 @@ def _environment(resource: Resource) -> list[Json]:
     }
     if resource.spec.resources.gpus == 0:
         fixed["VLLM_CPU_KVCACHE_SPACE"] = str(resource.spec.engine.cpu_kv_cache_space)
-    if not resource.spec.model.source.startswith("hf://"):
+    adapters = resource.spec.engine.lora_adapters
+    sources = [resource.spec.model.source, *(each.source for each in adapters)]
+    if not any(source.startswith("hf://") for source in sources):
         fixed["HF_HUB_OFFLINE"] = "1"
     given = {each.name for each in resource.spec.triton.env}
     made: list[Json] = [
         {"name": name, "value": value} for name, value in fixed.items() if name not in given
     ]
-    if (secret := resource.spec.model.token_secret_ref) is not None:
-        reference = {"name": secret.name, "key": secret.key}
-        made.append({"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": reference}})
+    secrets = {
+        "HF_TOKEN": resource.spec.model.token_secret_ref,
+        naming.API_KEY_VARIABLE: resource.spec.chat.api_key_secret_ref,
+    }
+    for name, secret in secrets.items():
+        if secret is not None:
+            reference = {"name": secret.name, "key": secret.key}
+            made.append({"name": name, "valueFrom": {"secretKeyRef": reference}})
     return made + [_variable(each) for each in resource.spec.triton.env]
 
 
@@ -75,14 +88,19 @@ def _variable(given: EnvVar) -> Json:
     return {"name": given.name, "valueFrom": {"secretKeyRef": reference}}
 
 
-def _volumes(resource: Resource, repository: Repository, config_map: str) -> list[Json]:
+def _source(files: Files) -> Json:
+    items = [{"key": key, "path": path} for key, path in files.paths.items()]
+    return {"configMap": {"name": files.name, "items": items}}
+
+
+def _volumes(resource: Resource, repository: Repository) -> list[Json]:
     model = resource.spec.model
-    items = [{"key": key, "path": path} for key, path in repository.paths.items()]
+    sources = [_source(repository.own), _source(repository.backend)]
     cache: Json = {"name": "cache", "emptyDir": {}}
     if model.cache is not None:
         cache = {"name": "cache", "persistentVolumeClaim": {"claimName": model.cache.claim_name}}
     made: list[Json] = [
-        {"name": "repository", "configMap": {"name": config_map, "items": items}},
+        {"name": REPOSITORY, "projected": {"sources": sources}},
         {"name": "tmp", "emptyDir": {}},
         cache,
         {
@@ -97,13 +115,16 @@ def _volumes(resource: Resource, repository: Repository, config_map: str) -> lis
         claim = model.source.removeprefix("pvc://").partition("/")[0]
         source = {"claimName": claim, "readOnly": True}
         made.append({"name": "weights", "persistentVolumeClaim": source})
+    for number, claim in enumerate(adapter_claims(resource)):
+        source = {"claimName": claim, "readOnly": True}
+        made.append({"name": f"adapters-{number}", "persistentVolumeClaim": source})
     return made
 
 
 def _mounts(resource: Resource) -> list[Json]:
     made: list[Json] = [
         {
-            "name": "repository",
+            "name": REPOSITORY,
             "mountPath": f"{MODELS}/{resource.served_name}",
             "readOnly": True,
         },
@@ -113,6 +134,9 @@ def _mounts(resource: Resource) -> list[Json]:
     ]
     if resource.spec.model.source.startswith("pvc://"):
         made.append({"name": "weights", "mountPath": WEIGHTS, "readOnly": True})
+    for number, claim in enumerate(adapter_claims(resource)):
+        place = f"{ADAPTERS}/{claim}"
+        made.append({"name": f"adapters-{number}", "mountPath": place, "readOnly": True})
     return made
 
 
@@ -151,7 +175,7 @@ def _container(resource: Resource, settings: Settings) -> Json:
         "name": naming.CONTAINER,
         "image": image(resource, settings),
         "imagePullPolicy": resource.spec.triton.image_pull_policy,
-        "args": _arguments(resource),
+        "args": server_arguments(resource),
         "env": _environment(resource),
         "ports": [{"name": name, "containerPort": port} for name, port in ports],
         "resources": _requests(resource),
@@ -169,18 +193,17 @@ def _container(resource: Resource, settings: Settings) -> Json:
     }
 
 
-def pod_template(resource: Resource, settings: Settings, rendered: tuple[Repository, str]) -> Json:
+def pod_template(resource: Resource, settings: Settings, repository: Repository) -> Json:
     """The Deployment's pod template.
 
     Args:
         resource: what to serve.
         settings: the operator's defaults.
-        rendered: the model repository and the name of the ConfigMap that holds it.
+        repository: the model's.
 
     Raises:
         InvalidSpec: spec.podTemplate holds what may not stand there.
     """
-    repository, config_map = rendered
     scheduling = resource.spec.scheduling
     triton = resource.spec.triton
     optional: Json = {
@@ -209,7 +232,7 @@ def pod_template(resource: Resource, settings: Settings, rendered: tuple[Reposit
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [_container(resource, settings)],
-        "volumes": _volumes(resource, repository, config_map),
+        "volumes": _volumes(resource, repository),
         **{name: value for name, value in optional.items() if value},
     }
     more = resource.spec.pod_template or PodTemplate()
@@ -217,6 +240,8 @@ def pod_template(resource: Resource, settings: Settings, rendered: tuple[Reposit
         "metadata": {
             "labels": {**more.metadata.labels, **labels(resource)},
             "annotations": {
+                # Only a wish: a user whose Prometheus finds pods by a PodMonitor may say no.
+                **naming.scraped(naming.METRICS_PORT),
                 **more.metadata.annotations,
                 naming.OWNER_ANNOTATION: resource.key.name,
                 naming.CONFIG_HASH_ANNOTATION: repository.hash,
@@ -226,6 +251,17 @@ def pod_template(resource: Resource, settings: Settings, rendered: tuple[Reposit
     }
     template["metadata"]["annotations"][naming.TEMPLATE_HASH_ANNOTATION] = template_hash(template)
     return template
+
+
+def config_maps(volumes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Names of the ConfigMaps that volumes of a pod read."""
+    found = set()
+    for volume in volumes:
+        sources: Iterable[Mapping[str, Any]] = (volume.get("projected") or {}).get("sources") or ()
+        for each in (volume, *sources):
+            if name := (each.get("configMap") or {}).get("name"):
+                found.add(str(name))
+    return found
 
 
 def template_hash(template: Json) -> str:

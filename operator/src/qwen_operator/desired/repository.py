@@ -11,6 +11,9 @@ from qwen_operator.api.resource import Resource
 WEIGHTS = "/weights"
 """Where a pvc:// source is mounted in the pod."""
 
+ADAPTERS = "/adapters"
+"""Below it the claims of adapters that do not lie beside the model."""
+
 Json = dict[str, Any]
 
 _INPUTS = (
@@ -25,6 +28,10 @@ _INPUTS = (
     ("return_logprobs", "TYPE_BOOL"),
     ("return_num_input_tokens", "TYPE_BOOL"),
     ("return_num_output_tokens", "TYPE_BOOL"),
+    ("return_reasoning", "TYPE_BOOL"),
+    ("return_tool_calls", "TYPE_BOOL"),
+    ("tools", "TYPE_STRING"),
+    ("chat_template_kwargs", "TYPE_STRING"),
 )
 # -1 where a request for several answers (n > 1) gets one element for each.
 _OUTPUTS = (
@@ -35,7 +42,26 @@ _OUTPUTS = (
     ("logprobs", "TYPE_STRING", -1),
     ("num_input_tokens", "TYPE_UINT32", 1),
     ("num_output_tokens", "TYPE_UINT32", -1),
+    ("reasoning", "TYPE_STRING", -1),
+    ("tool_calls", "TYPE_STRING", -1),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What one ConfigMap carries into a model's folder.
+
+    Attributes:
+        name: the ConfigMap's, with a digest of its content.
+        data: ConfigMap key → content.
+        paths: ConfigMap key → path below the model's folder.
+        hash: digest of the content.
+    """
+
+    name: str
+    data: Mapping[str, str]
+    paths: Mapping[str, str]
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +69,17 @@ class Repository:
     """The files of one model's repository.
 
     Attributes:
-        files: ConfigMap key → content.
-        paths: ConfigMap key → path below the model's folder.
-        hash: digest of all of it; another digest means other pods.
+        own: what is this resource's alone: model.json and config.pbtxt.
+        backend: what is the same for all resources.
     """
 
-    files: Mapping[str, str]
-    paths: Mapping[str, str]
-    hash: str
+    own: Files
+    backend: Files
+
+    @property
+    def hash(self) -> str:
+        """Digest of all of it, for `own` carries the backend's: another digest, other pods."""
+        return self.own.hash
 
 
 def model_json(resource: Resource) -> Json:
@@ -67,6 +96,10 @@ def model_json(resource: Resource) -> Json:
         "quantization": engine.quantization,
         "max_num_seqs": engine.max_num_seqs,
         "enable_prefix_caching": engine.enable_prefix_caching,
+        "enable_lora": True if engine.lora_adapters else None,
+        # All of them stay on the GPU: a request never waits for another's adapter to leave.
+        "max_loras": len(engine.lora_adapters) or None,
+        "max_lora_rank": engine.max_lora_rank,
     }
     return {
         "model": location,
@@ -86,6 +119,28 @@ def model_location(source: str) -> str:
         return source.removeprefix("hf://")
     _claim, _, path = source.removeprefix("pvc://").partition("/")
     return f"{WEIGHTS}/{path}".rstrip("/")
+
+
+def adapter_location(resource: Resource, source: str) -> str:
+    """Where vLLM finds an adapter: a hub name, or a folder below a mounted volume."""
+    claim, _, path = source.removeprefix("pvc://").partition("/")
+    if source.startswith("hf://") or claim == claim_of(resource.spec.model.source):
+        return model_location(source)
+    return f"{ADAPTERS}/{claim}/{path}".rstrip("/")
+
+
+def claim_of(source: str) -> str | None:
+    """The PersistentVolumeClaim of a source; None where it is none."""
+    if not source.startswith("pvc://"):
+        return None
+    return source.removeprefix("pvc://").partition("/")[0]
+
+
+def adapter_claims(resource: Resource) -> list[str]:
+    """Claims that hold adapters and not the model, each once."""
+    claims = {claim_of(each.source): None for each in resource.spec.engine.lora_adapters}
+    mounted = (None, claim_of(resource.spec.model.source))
+    return [claim for claim in claims if claim is not None and claim not in mounted]
 
 
 def text_literal(value: str) -> str:
@@ -111,14 +166,15 @@ def _block(field: str, rows: Sequence[str]) -> str:
 
 
 def config_pbtxt(resource: Resource, parameters: Mapping[str, str]) -> str:
-    """Triton's model configuration: decoupled, one instance, our settings as parameters."""
+    """Triton's model configuration: decoupled, our settings as parameters."""
+    count = resource.spec.triton.instances
     head = (
         f"name: {text_literal(resource.served_name)}\n"
         'backend: "python"\n'
         "max_batch_size: 0\n"
         "model_transaction_policy { decoupled: true }\n"
         # KIND_MODEL: vLLM places itself on the pod's GPUs, Triton must not.
-        "instance_group [ { count: 1, kind: KIND_MODEL } ]\n"
+        f"instance_group [ {{ count: {count}, kind: KIND_MODEL }} ]\n"
     )
     entries = "".join(
         f'parameters {{ key: "{name}" value: {{ string_value: {text_literal(value)} }} }}\n'
@@ -139,27 +195,57 @@ def _parameters(resource: Resource) -> dict[str, str]:
         "health_port": str(naming.BACKEND_PORT),
         "drain_seconds": str(resource.spec.triton.exit_timeout_seconds),
     }
-    if chat.template is not None:
-        made["chat_template"] = chat.template
-    return made
+    engine = resource.spec.engine
+    adapters = [
+        {"name": each.name, "path": adapter_location(resource, each.source)}
+        for each in engine.lora_adapters
+    ]
+    optional = {
+        "chat_template": chat.template,
+        "tool_call_parser": chat.tool_call_parser,
+        "reasoning_parser": chat.reasoning_parser,
+        "lora_adapters": json.dumps(adapters) if adapters else None,
+        "max_queued_requests": (
+            None if engine.max_queued_requests is None else str(engine.max_queued_requests)
+        ),
+    }
+    return made | {name: value for name, value in optional.items() if value is not None}
 
 
-def repository(resource: Resource, backend: Mapping[str, str]) -> Repository:
+def backend_files(sources: Mapping[str, str]) -> Files:
+    """The package that runs inside Triton, as one ConfigMap for all resources of a namespace.
+
+    Args:
+        sources: file name → content; model.py becomes the model's, the rest a package beside it.
+    """
+    data, paths = {"model.py": sources["model.py"]}, {"model.py": "1/model.py"}
+    for name, text in sorted(sources.items()):
+        if name != "model.py":
+            data[f"qwen_triton.{name}"] = text
+            paths[f"qwen_triton.{name}"] = f"1/qwen_triton/{name}"
+    content = naming.digest(data)
+    return Files(f"{naming.BACKEND_PREFIX}{content}", data, paths, content)
+
+
+def repository(resource: Resource, backend: Files) -> Repository:
     """Render the repository of one resource.
 
     Args:
         resource: what to serve.
-        backend: file name → content of the package that runs inside Triton; its model.py becomes
-            the model's, the rest a package beside it.
+        backend: from `backend_files`.
     """
     arguments = json.dumps(model_json(resource), indent=2, ensure_ascii=False) + "\n"
     parameters = _parameters(resource)
-    content = naming.digest([arguments, parameters, sorted(backend.items()), resource.served_name])
+    content = naming.digest(
+        [
+            arguments,
+            parameters,
+            backend.hash,
+            resource.served_name,
+            resource.spec.triton.instances,
+        ]
+    )
     config = config_pbtxt(resource, {**parameters, "config_hash": content})
-    files = {"config.pbtxt": config, "model.json": arguments, "model.py": backend["model.py"]}
-    paths = {"config.pbtxt": "config.pbtxt", "model.json": "1/model.json", "model.py": "1/model.py"}
-    for name, text in sorted(backend.items()):
-        if name != "model.py":
-            files[f"qwen_triton.{name}"] = text
-            paths[f"qwen_triton.{name}"] = f"1/qwen_triton/{name}"
-    return Repository(files=files, paths=paths, hash=content)
+    data = {"config.pbtxt": config, "model.json": arguments}
+    paths = {"config.pbtxt": "config.pbtxt", "model.json": "1/model.json"}
+    return Repository(Files(f"{resource.child}-{content}", data, paths, content), backend)

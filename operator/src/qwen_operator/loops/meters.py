@@ -2,15 +2,18 @@
 
 import time
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from qwen_operator import __version__
+from qwen_operator.facts import Progress
 from qwen_operator.triton.metrics import Reading, Scraper
 
+_START_SECONDS = (1, 2, 5, 10, 20, 40, 60, 120, 180, 300, 600, 1200, 1800, 3600, 7200)
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
@@ -19,6 +22,7 @@ class Meters:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.passes = Histogram(
             "qwen_operator_reconcile_duration_seconds",
             "Duration of reconcile passes by outcome.",
@@ -26,12 +30,16 @@ class Meters:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        # What appears with its first count has no increase, and an alert would miss it.
+        for outcome in ("done", "postponed", "unreachable", "refused", "defect"):
+            self.passes.labels(outcome=outcome)
         self.queued = self._gauge("queue_depth", "Resources that wait for a pass.")
         self.oldest = self._gauge(
             "queue_oldest_seconds", "How long the resource that waits longest has been due."
         )
         self.busy = self._gauge("workers_busy", "Passes under way.")
         self.leader = self._gauge("leader", "1 while this operator leads, else 0.")
+        self.healthy = self._gauge("healthy", "1 while /healthz is content, else 0.")
         self.requests = Counter(
             "qwen_operator_api_requests_total",
             "Requests to the API server by verb, kind and HTTP status, 0 for no answer; watches"
@@ -62,6 +70,17 @@ class Meters:
             ["outcome"],
             registry=self.registry,
         )
+        for outcome in ("done", "failed"):
+            self.sweeps.labels(outcome=outcome)
+        self.starts = Histogram(
+            "qwen_operator_time_to_ready_seconds",
+            "How long pods took to become ready, by phase of their start.",
+            ["phase"],
+            buckets=_START_SECONDS,
+            registry=self.registry,
+        )
+        for phase in ("scheduled", "pulled", "downloaded", "loaded", "ready"):
+            self.starts.labels(phase=phase)
         self.watch_restarts = Counter(
             "qwen_operator_watch_restarts_total",
             "How often the watches had to be started again.",
@@ -86,9 +105,19 @@ class Meters:
         """Count one request to the API server."""
         self.requests.labels(verb=verb, kind=kind, code=str(code)).inc()
 
+    def started(self, startup: Mapping[str, Any]) -> None:
+        """Count one start, as the status tells of it."""
+        for name, seconds in startup.items():
+            if name.endswith("Seconds"):
+                self.starts.labels(phase=name.removesuffix("Seconds")).observe(seconds)
+
     def count_resources(self, reasons: Callable[[], Iterator[str]]) -> None:
         """Show how many QwenDeployments there are by the reason of their Ready condition."""
         self.registry.register(_Resources(reasons))
+
+    def show(self, collector: Collector) -> None:
+        """Show what a collector knows, from now on."""
+        self.registry.register(collector)
 
 
 class _Resources(Collector):
@@ -122,3 +151,11 @@ class MeteredScraper:
         if reading is None:
             self._meters.scrape_failures.inc()
         return reading
+
+    async def progress(self, address: str) -> Progress | None:
+        """See `Scraper`."""
+        return await self._scraper.progress(address)
+
+    async def offers(self, address: str, model: str) -> bool | None:
+        """See `Scraper`."""
+        return await self._scraper.offers(address, model)

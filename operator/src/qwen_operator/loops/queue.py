@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from collections import deque
 from collections.abc import Callable
 
 from qwen_operator.naming import Key
@@ -14,9 +15,13 @@ class Queue:
         """Make an empty one; `clock` is monotonic, in seconds, and the event loop's own."""
         self._clock = clock
         self._due: dict[Key, float] = {}
-        self._heap: list[tuple[float, Key]] = []
+        self._later: set[Key] = set()
+        # What is asked for goes before what is only looked at again.
+        self._heaps: tuple[list[tuple[float, Key]], list[tuple[float, Key]]] = ([], [])
         self._busy: set[Key] = set()
-        self._news = asyncio.Event()
+        # One worker is woken for one key: to wake all for each would be most of their work.
+        self._idle: deque[asyncio.Future[Key]] = deque()
+        self._alarm: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._due)
@@ -31,47 +36,86 @@ class Queue:
         """How many are being worked on."""
         return len(self._busy)
 
-    def poke(self, key: Key, after: float = 0.0) -> None:
-        """Ask for a pass in so many seconds; the earliest wish of several counts."""
+    def poke(self, key: Key, after: float = 0.0, *, again: bool = False) -> None:
+        """Ask for a pass in so many seconds; the earliest wish of several counts.
+
+        Args:
+            key: whose.
+            after: from now.
+            again: nothing is known to have happened; whatever else is due goes first.
+        """
         due = self._clock() + after
-        if self._due.get(key, due + 1) <= due:
+        known = self._due.get(key, due + 1)
+        if known <= due and (again or key not in self._later):
             return
-        self._due[key] = due
+        self._due[key] = min(known, due)
+        if again and known > due:
+            self._later.add(key)
+        else:
+            self._later.discard(key)
         if key not in self._busy:
-            heapq.heappush(self._heap, (due, key))
-            self._news.set()
+            self._push(key)
+            self._hand_out()
+
+    def _push(self, key: Key) -> None:
+        heapq.heappush(self._heaps[key in self._later], (self._due[key], key))
 
     def _pop(self) -> tuple[Key | None, float | None]:
         """The next key that is due, or the seconds until one will be."""
-        while self._heap:
-            due, key = self._heap[0]
-            if self._due.get(key) != due or key in self._busy:
-                heapq.heappop(self._heap)
+        waits = []
+        for later, heap in enumerate(self._heaps):
+            while heap:
+                due, key = heap[0]
+                stale = self._due.get(key) != due or (key in self._later) != bool(later)
+                if stale or key in self._busy:
+                    heapq.heappop(heap)
+                    continue
+                if (wait := due - self._clock()) > 0:
+                    waits.append(wait)
+                    break
+                heapq.heappop(heap)
+                del self._due[key]
+                self._later.discard(key)
+                self._busy.add(key)
+                return key, None
+        return None, min(waits, default=None)
+
+    def _hand_out(self) -> None:
+        """Give what is due to those who wait for it, and come back when more will be."""
+        while self._idle:
+            if self._idle[0].done():
+                self._idle.popleft()
                 continue
-            wait = due - self._clock()
-            if wait > 0:
-                return None, wait
-            heapq.heappop(self._heap)
-            del self._due[key]
-            self._busy.add(key)
-            return key, None
-        return None, None
+            key, wait = self._pop()
+            if key is not None:
+                self._idle.popleft().set_result(key)
+                continue
+            if self._alarm is not None:
+                self._alarm.cancel()
+                self._alarm = None
+            if wait is not None:
+                self._alarm = asyncio.get_running_loop().call_later(wait, self._hand_out)
+            return
 
     async def get(self) -> Key:
         """Wait for the next key that is due and take it; `done` gives it back."""
-        while True:
-            key, wait = self._pop()
-            if key is not None:
-                return key
-            self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), wait)
-            except TimeoutError:
-                continue
+        if not self._idle and (key := self._pop()[0]) is not None:
+            return key
+        mine: asyncio.Future[Key] = asyncio.get_running_loop().create_future()
+        self._idle.append(mine)
+        self._hand_out()
+        try:
+            return await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():
+                # Handed to somebody who is not there any more.
+                self.poke(mine.result())
+                self.done(mine.result())
+            raise
 
     def done(self, key: Key) -> None:
         """End the work on a key; what was asked for meanwhile becomes due."""
         self._busy.discard(key)
         if key in self._due:
-            heapq.heappush(self._heap, (self._due[key], key))
-            self._news.set()
+            self._push(key)
+            self._hand_out()

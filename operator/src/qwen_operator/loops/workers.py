@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from qwen_operator.errors import OperatorError, Postponed, Unreachable
 from qwen_operator.loops.backoff import Backoff
+from qwen_operator.loops.logs import FIELDS
 from qwen_operator.loops.meters import Meters
 from qwen_operator.loops.queue import Queue
 from qwen_operator.naming import Key
@@ -43,7 +44,14 @@ async def work(queue: Queue, one_pass: Pass, backoff: Backoff, meters: Meters) -
         outcome, at_least = await _attempt(key, one_pass)
         took = time.monotonic() - started
         meters.passes.labels(outcome=outcome).observe(took)
-        log.debug("%s: pass %s in %.3f s", key, outcome, took)
+        said = {"namespace": key.namespace, "name": key.name, "outcome": outcome}
+        log.debug(
+            "%s: pass %s in %.3f s",
+            key,
+            outcome,
+            took,
+            extra={FIELDS: {**said, "seconds": round(took, 4)}},
+        )
         if outcome == "done":
             backoff.passed(key)
         elif outcome == "postponed":

@@ -1,15 +1,25 @@
-"""The engines' signs of life: every pod's :8002, read in turn, judged over time."""
+"""The engines' signs of life: every pod's :8002, read in turn, judged over time, and its /v2."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qwen_operator import naming
-from qwen_operator.facts import Engine, is_ready
+from qwen_operator.facts import Engine, Progress, is_ready
+from qwen_operator.load import Load, rates
+from qwen_operator.observe.offers import Offers
 from qwen_operator.triton.metrics import Reading, Scraper
 
 Clock = Callable[[], float]
+
+_MOST_QUESTIONS = 3
+"""How often a pod that serves is asked about its start: an older backend has no answer."""
+_LEAST_SECONDS = 2.0
+
+_LONGEST_NAME = 253
+"""Of a model that was made from a QwenDeployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +31,45 @@ class Pulse:
         heartbeat: the last one read, on the pod's clock.
         advanced: when it was last seen to advance, on our monotonic clock.
         answered: when :8002 last gave a usable answer, on our monotonic clock.
+        models: whom that answer spoke of.
     """
 
     engine: Engine
     heartbeat: float
     advanced: float
     answered: float
+    models: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What one engine does.
+
+    Attributes:
+        load: by the last reading that told.
+        at: when that was, by the heartbeat of the same page, on the pod's clock.
+        rates: tokens read and written a second since the reading before; None where that says
+            nothing.
+    """
+
+    load: Load
+    at: float
+    rates: tuple[float, float] | None = None
+
+
+def paced(before: Pace | None, load: Load, heartbeat: float) -> Pace:
+    """One engine's pace from its last and a new reading.
+
+    The backend writes heartbeat and counters together, so between two heartbeats lies exactly the
+    time in which the tokens came. A pod is read twice in a moment when it becomes ready: over
+    less than two seconds a rate says nothing, and the older pace stays.
+    """
+    if before is None or heartbeat < before.at:
+        return Pace(load, heartbeat)
+    seconds = heartbeat - before.at
+    if seconds < _LEAST_SECONDS:
+        return before
+    return Pace(load, heartbeat, rates(before.load, load, seconds))
 
 
 def judge(before: Pulse | None, reading: Reading | None, moment: tuple[float, float]) -> Pulse:
@@ -46,7 +89,7 @@ def judge(before: Pulse | None, reading: Reading | None, moment: tuple[float, fl
             return Pulse(Engine.UNKNOWN, 0, now, now)
         late = now - before.answered > patience
         engine = Engine.UNREACHABLE if late else before.engine
-        return Pulse(engine, before.heartbeat, before.advanced, before.answered)
+        return replace(before, engine=engine)
     if before is None or reading.heartbeat != before.heartbeat or before.engine is Engine.UNKNOWN:
         advanced = now
     else:
@@ -55,10 +98,10 @@ def judge(before: Pulse | None, reading: Reading | None, moment: tuple[float, fl
         engine = Engine.DOWN
     else:
         engine = Engine.STALE if now - advanced > patience else Engine.UP
-    return Pulse(engine, reading.heartbeat, advanced, now)
+    return Pulse(engine, reading.heartbeat, advanced, now, reading.models)
 
 
-def _address(pod: Mapping[str, Any]) -> str | None:
+def address_of(pod: Mapping[str, Any]) -> str | None:
     """The pod's IP, while its serving container runs."""
     status = pod.get("status", {})
     if pod["metadata"].get("deletionTimestamp") or not status.get("podIP"):
@@ -78,6 +121,14 @@ def _incarnation(pod: Mapping[str, Any]) -> tuple[str, int]:
     return pod["metadata"]["uid"], restarts
 
 
+def _model_to_ask_for(pod: Mapping[str, Any], pulse: Pulse) -> str | None:
+    """What Triton is to be asked for: where a request would be sent, and it would be answered."""
+    if pulse.engine is not Engine.UP or not is_ready(pod) or len(pulse.models) != 1:
+        return None
+    (model,) = pulse.models
+    return model if len(model) <= _LONGEST_NAME else None
+
+
 class Engines:
     """Reads every pod's :8002 with bounded concurrency and remembers the judgements."""
 
@@ -87,24 +138,54 @@ class Engines:
         self._patience = patience
         self._clock = clock
         self._pulses: dict[tuple[str, int], Pulse] = {}
+        self._progress: dict[tuple[str, int], Progress] = {}
+        self._unanswered: Counter[tuple[str, int]] = Counter()
+        self._paces: dict[tuple[str, int], Pace] = {}
+        self._offers = Offers(scraper, patience, clock)
 
-    def of(self, pods: list[dict[str, Any]]) -> dict[str, Engine]:
-        """Pod uid → judgement."""
+    def of(self, pods: list[dict[str, Any]], model: str | None = None) -> dict[str, Engine]:
+        """Pod uid → judgement.
+
+        Args:
+            pods: of one resource.
+            model: what they serve; who speaks of another one is somebody else at their address.
+        """
         found = {}
         for pod in pods:
             pulse = self._pulses.get(_incarnation(pod))
-            if pulse is not None and _address(pod) is not None:
-                found[pod["metadata"]["uid"]] = pulse.engine
+            if pulse is not None and address_of(pod) is not None:
+                is_foreign = model is not None and bool(pulse.models - {model})
+                engine = Engine.FOREIGN if is_foreign else self._judged(pod, pulse)
+                found[pod["metadata"]["uid"]] = engine
         return found
+
+    def _judged(self, pod: Mapping[str, Any], pulse: Pulse) -> Engine:
+        """What an engine that is up is worth depends on what Triton says of it."""
+        if _model_to_ask_for(pod, pulse) is None:
+            return pulse.engine
+        return self._offers.of(_incarnation(pod))
+
+    def progress_of(self, pod: Mapping[str, Any]) -> Progress | None:
+        """How far the present start of a pod is, where that is known."""
+        return self._progress.get(_incarnation(pod))
+
+    def pace(self, pod: Mapping[str, Any]) -> Pace | None:
+        """What a pod's engine does; None where no reading told."""
+        return self._paces.get(_incarnation(pod))
 
     def forget_all_but(self, pods: list[dict[str, Any]]) -> None:
         """Forget the engines of pods that are gone."""
         alive = {_incarnation(pod) for pod in pods}
         self._pulses = {place: pulse for place, pulse in self._pulses.items() if place in alive}
+        self._progress = {place: each for place, each in self._progress.items() if place in alive}
+        for place in self._unanswered.keys() - alive:
+            del self._unanswered[place]
+        self._paces = {place: pace for place, pace in self._paces.items() if place in alive}
+        self._offers.forget_all_but(alive)
 
     async def read(self, pod: Mapping[str, Any]) -> bool:
         """Read one pod now; return whether the judgement changed."""
-        address = _address(pod)
+        address = address_of(pod)
         if address is None:
             return False
         async with self._bound:
@@ -115,4 +196,34 @@ class Engines:
         loads = before is not None and before.engine is Engine.UNKNOWN and not is_ready(pod)
         after = judge(None if loads else before, reading, (self._clock(), self._patience))
         self._pulses[place] = after
-        return before is None or before.engine is not after.engine
+        if reading is not None and reading.load is not None:
+            paced_before = self._paces.get(place)
+            self._paces[place] = paced(paced_before, reading.load, reading.heartbeat)
+        told = None if before is None else self._judged(pod, before)
+        if (model := _model_to_ask_for(pod, after)) is not None:
+            async with self._bound:
+                await self._offers.ask(place, address, model)
+        news = told is not self._judged(pod, after)
+        if reading is None and not is_ready(pod):
+            news = await self._ask(place, address) or news
+        return news
+
+    async def learn(self, pod: Mapping[str, Any]) -> None:
+        """Ask a pod that serves how its start went, unless that is known, or it does not tell."""
+        address, place = address_of(pod), _incarnation(pod)
+        known = self._progress.get(place)
+        if address is None or (known is not None and known.is_complete):
+            return
+        if self._unanswered[place] < _MOST_QUESTIONS:
+            await self._ask(place, address)
+
+    async def _ask(self, place: tuple[str, int], address: str) -> bool:
+        """Ask how far a start is; return whether another phase is told."""
+        async with self._bound:
+            found = await self._scraper.progress(address)
+        if found is None:
+            self._unanswered[place] += 1
+            return False
+        before = self._progress.get(place)
+        self._progress[place] = found
+        return before is None or before.phase != found.phase

@@ -1,15 +1,16 @@
 """The last seen state of everything we watch: fed by watches, sweeps and our own writes."""
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from qwen_operator import naming
-from qwen_operator.cluster.protocol import POD, QWEN, Kind
+from qwen_operator.cluster.protocol import CONFIG_MAP, POD, QWEN, Kind
 from qwen_operator.naming import Key
+from qwen_operator.observe.slimming import slim
 
 Json = dict[str, Any]
 Uid = str
+Place = tuple[str, Uid]
 
 
 def key_of(body: Mapping[str, Any]) -> Key | None:
@@ -22,96 +23,121 @@ def key_of(body: Mapping[str, Any]) -> Key | None:
     return Key(namespace, name) if namespace and name else None
 
 
+def owner_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The reference to an object's controller; empty where it has none."""
+    references: list[Mapping[str, Any]] = body["metadata"].get("ownerReferences") or []
+    return next((each for each in references if each.get("controller")), {})
+
+
 def version_of(body: Mapping[str, Any]) -> int:
     """The object's resourceVersion as a number: newer is greater, within one object."""
     text = str(body["metadata"].get("resourceVersion") or "0")
     return int(text) if text.isdigit() else 0
 
 
-_READ_OF_PODS = ("nodeName", "volumes")
+_MOST_GONE = 4096
+"""Ends that are remembered: no answer or page is on its way for longer than these take."""
 
 
-def _shared(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """The value with its texts replaced by equal ones already held: a thousand alike cost one."""
-    if isinstance(value, str):
-        return sys.intern(value)
-    if isinstance(value, Mapping):
-        return {sys.intern(key): _shared(each) for key, each in value.items()}
-    return [_shared(each) for each in value] if isinstance(value, list) else value
+def is_for_all(body: Mapping[str, Any]) -> bool:
+    """Whether an object is nobody's own, but for all resources of its namespace."""
+    name = body["metadata"]["name"]
+    return body.get("kind") == CONFIG_MAP.kind and name.startswith(naming.BACKEND_PREFIX)
 
 
-def slim(body: Mapping[str, Any]) -> Json:
-    """The object without what we never read, in as little memory as it takes.
-
-    managedFields is often most of an object's size, the specification most of a pod's; of a
-    thousand ConfigMaps nearly all hold the same source files.
-    """
-    metadata = dict(body["metadata"])
-    if entries := metadata.pop("managedFields", None):
-        read = ("manager", "time", "subresource")
-        metadata["managedFields"] = [
-            {key: each[key] for key in read if key in each} for each in entries
-        ]
-    kept = {**body, "metadata": metadata}
-    if body["kind"] == POD.kind and "spec" in body:
-        kept["spec"] = {k: v for k, v in body["spec"].items() if k in _READ_OF_PODS}
-    return {sys.intern(key): _shared(each) for key, each in kept.items()}
+def _discard(index: dict[Any, set[Place]], entry: str | Key, place: Place) -> None:
+    members = index.get(entry, set())
+    members.discard(place)
+    if not members:
+        index.pop(entry, None)
 
 
 class Store:
-    """Objects by kind and uid, and by the QwenDeployment that they belong to."""
+    """Objects by kind and uid, and by the QwenDeployment that they belong to.
+
+    What a namespace's resources share belongs to each of them: news of it are news for all.
+    """
 
     def __init__(self) -> None:
-        self._objects: dict[tuple[str, Uid], Json] = {}
-        self._by_key: dict[Key, set[tuple[str, Uid]]] = {}
+        self._objects: dict[Place, Json] = {}
+        self._by_key: dict[Key, set[Place]] = {}
+        self._for_all: dict[str, set[Place]] = {}
+        self._gone: dict[Uid, int] = {}
 
-    def put(self, body: Mapping[str, Any]) -> Key | None:
-        """Remember an object unless a newer state of it is known; return whose it is if news."""
+    def _concerned(self, body: Mapping[str, Any]) -> list[Key]:
+        if is_for_all(body):
+            namespace = body["metadata"]["namespace"]
+            return [key for key in self._by_key if key.namespace == namespace]
         key = key_of(body)
-        if key is None:
-            return None
-        place = (body["kind"], body["metadata"]["uid"])
-        known = self._objects.get(place)
-        if known is not None and version_of(known) >= version_of(body):
-            return None
-        self._objects[place] = slim(body)
-        self._by_key.setdefault(key, set()).add(place)
-        return key
+        return [] if key is None else [key]
 
-    def drop(self, body: Mapping[str, Any]) -> Key | None:
-        """Forget an object; return whose it was if it was known."""
+    def put(self, body: Mapping[str, Any]) -> list[Key]:
+        """Remember an object unless a newer state of it is known; return whose it is if news."""
+        key, for_all = key_of(body), is_for_all(body)
         place = (body["kind"], body["metadata"]["uid"])
+        if key is None and not for_all:
+            return []
+        known = self._objects.get(place)
+        # An answer or a list may be older than the event that told of the object's end.
+        newest = self._gone.get(place[1], -1) if known is None else version_of(known)
+        if newest >= version_of(body):
+            return []
+        self._objects[place] = slim(body, known)
+        if for_all:
+            self._for_all.setdefault(body["metadata"]["namespace"], set()).add(place)
+        elif key is not None:
+            self._by_key.setdefault(key, set()).add(place)
+        return self._concerned(body)
+
+    def drop(self, body: Mapping[str, Any]) -> list[Key]:
+        """Forget an object that left us, in this state; return whose it was if it was known."""
+        place = (body["kind"], body["metadata"]["uid"])
+        self._gone[place[1]] = version_of(body)
+        if len(self._gone) > _MOST_GONE:
+            del self._gone[next(iter(self._gone))]
+        return self._forget(place)
+
+    def _forget(self, place: Place) -> list[Key]:
         known = self._objects.pop(place, None)
         if known is None:
-            return None
-        key = key_of(known)
-        if key is None:
-            return None
-        members = self._by_key.get(key, set())
-        members.discard(place)
-        if not members:
-            self._by_key.pop(key, None)
-        return key
+            return []
+        if is_for_all(known):
+            _discard(self._for_all, known["metadata"]["namespace"], place)
+        elif (key := key_of(known)) is not None:
+            _discard(self._by_key, key, place)
+            return [key]
+        return self._concerned(known)
 
-    def replace(self, kind: Kind, bodies: Iterable[Mapping[str, Any]]) -> set[Key]:
-        """Take a full list of a kind for the truth; return whose objects changed."""
-        changed: set[Key] = set()
-        listed: set[tuple[str, Uid]] = set()
-        for body in bodies:
-            listed.add((kind.kind, body["metadata"]["uid"]))
-            if (key := self.put(body)) is not None:
-                changed.add(key)
-        ghosts = [
-            each
-            for place, each in self._objects.items()
-            if place[0] == kind.kind and place not in listed
-        ]
-        changed |= {key for each in ghosts if (key := self.drop(each)) is not None}
-        return changed
+    def known(self, kind: Kind, namespace: str | None) -> set[Uid]:
+        """The uids of all objects of a kind in one namespace or in all."""
+        return {
+            uid
+            for (each, uid), body in self._objects.items()
+            if each == kind.kind and namespace in {None, body["metadata"]["namespace"]}
+        }
+
+    def forget(self, kind: Kind, uids: Iterable[Uid]) -> list[Key]:
+        """Forget objects that a full list did not hold; return whose they were."""
+        return [key for uid in uids for key in self._forget((kind.kind, uid))]
 
     def keys(self) -> set[Key]:
         """Every QwenDeployment that something is known of."""
         return set(self._by_key)
+
+    def namespaces(self) -> set[str]:
+        """Where something is that resources share."""
+        return set(self._for_all)
+
+    def for_all(self, namespace: str) -> list[Json]:
+        """What the resources of a namespace share."""
+        return [self._objects[place] for place in self._for_all.get(namespace, ())]
+
+    def within(self, namespace: str, *kinds: Kind) -> Iterator[Json]:
+        """Every object of some kinds that belongs to a QwenDeployment of a namespace."""
+        names = {kind.kind for kind in kinds}
+        for key, places in self._by_key.items():
+            if key.namespace == namespace:
+                yield from (self._objects[place] for place in places if place[0] in names)
 
     def resource(self, key: Key) -> Json | None:
         """The QwenDeployment itself; of a re-created one the later."""
@@ -130,6 +156,10 @@ class Store:
                 conditions = body.get("status", {}).get("conditions") or ()
                 ready = (each["reason"] for each in conditions if each["type"] == "Ready")
                 yield next(ready, "Unknown")
+
+    def one(self, kind: Kind, uid: Uid) -> Json | None:
+        """One object, or None if it is not known."""
+        return self._objects.get((kind.kind, uid))
 
     def pods(self) -> list[Json]:
         """Every model pod."""

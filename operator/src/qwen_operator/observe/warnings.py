@@ -63,7 +63,8 @@ class Warnings:
         metadata = pod["metadata"]
         self._asked[metadata["uid"]] = self._clock()
         chosen = f"involvedObject.uid={metadata['uid']}"
-        words = latest(await cluster.list(EVENT, metadata["namespace"], fields=chosen))
+        found = cluster.pages(EVENT, metadata["namespace"], fields=chosen)
+        words = latest([each async for page in found for each in page.items])
         before = self._words.get(metadata["uid"])
         if words is not None:
             self._words[metadata["uid"]] = words

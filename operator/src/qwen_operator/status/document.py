@@ -43,18 +43,18 @@ def _shortened(text: str, most: int) -> str:
 def conditions(what: Seen, found: Trouble) -> list[Json]:
     """The four conditions, without the fields that depend on time."""
     told = _with_remedy(found)
-    invalid = found.reason is Reason.InvalidSpec
-    accepted = found if invalid else Trouble(Reason.Serving, "the spec is valid")
+    is_accepted = found.reason.value.accepted
+    accepted = Trouble(Reason.Serving, "the spec is valid") if is_accepted else found
     serving = len(what.serving)
     moving = found.reason.value.resolves
     available = Trouble(found.reason, f"{serving} pods answer requests")
     made = [
-        _condition("Accepted", holds=not invalid, because=accepted),
+        _condition("Accepted", holds=is_accepted, because=accepted),
         _condition("Progressing", holds=moving, because=told),
         _condition("Available", holds=serving > 0, because=available),
         _condition("Ready", holds=found.reason is Reason.Serving, because=told),
     ]
-    if not invalid:
+    if is_accepted:
         made[0]["reason"] = "Valid"
     if serving:
         made[2]["reason"] = "PodsServing"

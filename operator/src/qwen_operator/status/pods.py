@@ -5,18 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from qwen_operator.facts import EndedPod, Engine, PodFacts, Termination
-from qwen_operator.status.reasons import BY_NAME, Reason
-from qwen_operator.status.remedies import (
+from qwen_operator.status.kubernetes_words import (
     CONFIGURATION,
     EVICTED,
     NODE_STARTING,
     PULLING,
     SCHEDULING,
     STARTING,
-    decisive,
-    gpu_shortage,
-    remedy_for,
 )
+from qwen_operator.status.reasons import BY_NAME, Reason
+from qwen_operator.status.remedies import decisive, gpu_shortage, remedy_for
 from qwen_operator.status.symptoms import diagnose, telling
 
 _PULL_REASONS = {
@@ -37,6 +35,17 @@ _LOG_LINE = 400
 _WORDS = 1000
 _SUGGESTION = 600
 _GPU_WORDS = re.compile(r"Insufficient \S*(gpu|mig-)\S*", re.IGNORECASE)
+_PHASES = {
+    "starting": "starts Triton",
+    "importing": "imports vLLM",
+    "downloading": "downloads the weights",
+    "loading": "loads the weights into the engine",
+    "warming": "warms its engine up",
+    "opening": "has loaded the model and opens its ports",
+    "serving": "serves, and waits for kubelet's probe",
+}
+"""What a backend does in the phase that it names."""
+
 _TELLING = re.compile(r"error|exception|failed|fatal|killed|signal", re.IGNORECASE)
 
 
@@ -70,7 +79,7 @@ def _placement(pod: PodFacts) -> Trouble | None:
     words = f"pod {pod.name} waits for a node: {pod.unschedulable}"
     cause = decisive(pod.unschedulable)
     if _GPU_WORDS.search(cause):
-        todo = gpu_shortage(pod.unschedulable, pod.gpus or "GPUs")
+        todo = gpu_shortage(pod.unschedulable, pod.gpus or "GPUs", pod.free)
         return Trouble(Reason.WaitingForGPU, words, pod.name, own_suggestion=todo)
     todo_else = remedy_for(cause, SCHEDULING) or remedy_for(pod.unschedulable, SCHEDULING)
     return Trouble(Reason.Unschedulable, words, pod.name, own_suggestion=todo_else)
@@ -172,8 +181,10 @@ def _engine(pod: PodFacts) -> Trouble | None:
         words = f"pod {pod.name}: the backend reports its engine dead"
         return Trouble(Reason.EngineDead, words, pod.name)
     if pod.ready and pod.engine is Engine.UNKNOWN:
-        words = f"pod {pod.name} is ready for kubelet; its :8002 is about to be read"
+        words = f"pod {pod.name} is ready for kubelet; its :8002 and /v2 are about to be read"
         return Trouble(Reason.ModelLoading, words, pod.name)
+    if pod.ready and pod.engine in {Engine.NOT_OFFERED, Engine.CLOSED}:
+        return Trouble(Reason.ModelNotOffered, f"pod {pod.name}: {pod.engine.value}", pod.name)
     if pod.ready and pod.engine is not Engine.UP:
         return Trouble(Reason.MetricsStale, f"pod {pod.name}: {pod.engine.value}", pod.name)
     return None
@@ -210,8 +221,10 @@ def _not_ready(pod: PodFacts) -> Trouble:
             f"pod {pod.name} on {pod.node} is not ready any more (:8002 says: {pod.engine.value})"
         )
         return Trouble(Reason.EngineDead if dead else Reason.ProbeFailing, words, pod.name)
-    words = f"pod {pod.name} loads the model{_since(pod.times.started)}"
-    return Trouble(Reason.ModelLoading, words, pod.name)
+    doing, since = "loads the model", pod.times.started
+    if pod.progress is not None and pod.progress.phase in _PHASES:
+        doing, since = _PHASES[pod.progress.phase], pod.progress.since(pod.progress.phase)
+    return Trouble(Reason.ModelLoading, f"pod {pod.name} {doing}{_since(since)}", pod.name)
 
 
 _RULES: tuple[Callable[[PodFacts], Trouble | None], ...] = (

@@ -17,12 +17,14 @@ class Meaning:
         remedy: what to do next.
         resolves: it may pass without anybody acting, so the resource is progressing.
         failing: something is wrong, so status.failure is filled and events are warnings.
+        accepted: the operator works towards the spec as it stands.
     """
 
     means: str
     remedy: str
     resolves: bool = False
     failing: bool = True
+    accepted: bool = True
 
 
 class Reason(Enum):
@@ -31,6 +33,13 @@ class Reason(Enum):
     InvalidSpec = Meaning(
         "The spec asks for something that cannot be.",
         "Correct the field that the message names; pods that run are left as they are.",
+        accepted=False,
+    )
+    DoesNotFit = Meaning(
+        "The model cannot fit the GPU that its pods would get, so none was started.",
+        "Change one of what status.fit.instead names, or set spec.engine.skipFitCheck to true to"
+        " try it all the same; pods that run are left as they are.",
+        accepted=False,
     )
     NameTaken = Meaning(
         "An object that this resource needs exists already and belongs to somebody else.",
@@ -85,7 +94,8 @@ class Reason(Enum):
     )
     ContainerConfigError = Meaning(
         "kubelet cannot create the container from its configuration.",
-        "Create the Secret that spec.model.tokenSecretRef names, or correct its name and key.",
+        "Create the Secret that spec.model.tokenSecretRef or spec.chat.apiKeySecretRef names, or"
+        " correct its name and key.",
         resolves=True,
     )
     ContainerStartFailed = Meaning(
@@ -206,6 +216,13 @@ class Reason(Enum):
         "kubelet calls the pod ready, but its engine shows no fresh heartbeat on :8002.",
         "If it stays so, check that the operator can reach the pods' port 8002 (NetworkPolicy),"
         " and look at the pod's log.",
+        resolves=True,
+    )
+    ModelNotOffered = Meaning(
+        "The engine lives, but Triton does not take requests for the model on :8000.",
+        "If somebody unloaded the model (POST /v2/repository/models/NAME/unload), delete the pod to"
+        " have it loaded again; if nobody answers, check that the operator can reach the pods' port"
+        " 8000 (NetworkPolicy), and look at the pod's log.",
         resolves=True,
     )
     ModelLoading = Meaning(

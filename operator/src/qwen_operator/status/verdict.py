@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 
 from qwen_operator.api.resource import Resource
 from qwen_operator.facts import Facts, PodFacts
+from qwen_operator.status.kubernetes_words import REFUSED
 from qwen_operator.status.pods import Trouble, ending, trouble
 from qwen_operator.status.reasons import Reason
-from qwen_operator.status.remedies import REFUSED, remedy_for
+from qwen_operator.status.remedies import remedy_for
 
 
 @dataclass(frozen=True, slots=True)

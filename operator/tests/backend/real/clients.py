@@ -17,12 +17,15 @@ MODEL = "tiny-qwen"
 LONG = json.dumps({"max_tokens": 900, "ignore_eos": True})
 
 
-def ask(url: str, body: object | None = None, timeout: float = 60.0) -> tuple[int, bytes]:
+def ask(
+    url: str, body: object | None = None, timeout: float = 60.0, key: str | None = None
+) -> tuple[int, bytes]:
     """Status and body of one HTTP exchange; status 0 when nobody answers."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(  # noqa: S310  loopback only
-        url, data=data, headers={"Content-Type": "application/json"}
-    )
+    headers = {"Content-Type": "application/json"}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, data=data, headers=headers)  # noqa: S310  loopback only
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:  # noqa: S310
             return answer.status, answer.read()
@@ -34,7 +37,10 @@ def ask(url: str, body: object | None = None, timeout: float = 60.0) -> tuple[in
 
 
 class GrpcStream:
-    """One ModelStreamInfer call and what came back."""
+    """One ModelStreamInfer call and what came back.
+
+    Never with the header `triton_grpc_error`: in Triton 24.10 it now and then ends the server.
+    """
 
     def __init__(self, port: int) -> None:
         self.client = triton_grpc.InferenceServerClient(f"127.0.0.1:{port}")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backend.real.server import Triton, serving, wait_until_ready
+from tests.backend.real.server import (
+    ADAPTERS,
+    WEIGHTS,
+    Triton,
+    serving,
+    takes,
+    wait_until_ready,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,14 +31,53 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+    """A server with the model that was trained to talk, and the parsers that it is made for."""
+    parsers = {"tool_call_parser": "hermes", "reasoning_parser": "qwen3"}
+    folder = tmp_path_factory.mktemp("talking")
+    with serving(folder, parameters=parsers, talking=True) as server:
+        wait_until_ready(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+    """A server with all that a model may have: adapters, parsers, a key, a bound on its queue."""
+    adapters = [{"name": name, "path": f"{WEIGHTS}/{name}"} for name in ADAPTERS]
+    engine = {
+        "enable_lora": True,
+        "max_loras": len(adapters),
+        "max_lora_rank": 8,
+        "max_num_seqs": 2,
+        "max_model_len": 2048,
+        "scheduling_policy": "priority",
+        # Before 0.10 vLLM logs requests unless it is told not to.
+        "enable_log_requests": True if takes("enable_log_requests") else None,
+    }
+    parameters = {
+        "lora_adapters": json.dumps(adapters),
+        "max_queued_requests": "2",
+        "tool_call_parser": "hermes",
+        # Of those that find their marks in the text: the tiny model has no tokens for thoughts.
+        "reasoning_parser": "granite",
+    }
+    folder = tmp_path_factory.mktemp("furnished")
+    with serving(folder, engine, parameters, key=secrets.token_hex(16)) as server:
+        wait_until_ready(server)
+        yield server
+
+
 @pytest.fixture
 def start_triton(tmp_path: Path) -> Iterator[Callable[..., Triton]]:
     """Starts a server of the test's own."""
     with ExitStack() as stack:
 
         def start(
-            engine: dict[str, object] | None = None, parameters: dict[str, str] | None = None
+            engine: dict[str, object] | None = None,
+            parameters: dict[str, str] | None = None,
+            instances: int = 1,
         ) -> Triton:
-            return stack.enter_context(serving(tmp_path, engine, parameters))
+            return stack.enter_context(serving(tmp_path, engine, parameters, instances))
 
         yield start

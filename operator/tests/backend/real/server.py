@@ -4,6 +4,7 @@ Where it comes from, first hit wins:
   QWEN_TRITON_COMMAND     a tritonserver command line of this machine, with its environment;
   QWEN_TRITON_CPU_IMAGE   an image in buildah's storage, started with runc (root only);
   otherwise               what `python -m images build triton-cpu` builds or finds.
+QWEN_TRITON_VENV is a folder that takes the place of the image's Python environment: another vLLM.
 """
 
 from __future__ import annotations
@@ -14,25 +15,32 @@ import re
 import shlex
 import socket
 import subprocess
-import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tokenizers import Tokenizer
 
+from e2e.tiny_qwen.adapter import write_adapter
 from e2e.tiny_qwen.folder import write_model
+from e2e.tiny_qwen.school.writing import TALKING, publish
+from e2e.triton.container import Command, container, stop
+from e2e.triton.flags import FLAGS
+from e2e.triton.repository import write_repository
+from tests.backend.real import processes
 from tests.backend.real.clients import MODEL, ask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-ROOT = Path(__file__).resolve().parents[4]
-BACKEND = ROOT / "operator/src/qwen_triton"
-REFERENCE = ROOT / "operator/tests/backend/config.pbtxt"
 START_SECONDS = 300
+# Adapters beside the model, and what stands for the folder of both in parameters.
+ADAPTERS = ("poet", "clerk")
+WEIGHTS = "$WEIGHTS"
+KEY_VARIABLE = "QWEN_OPENAI_API_KEY"
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "HOME": "/tmp",  # noqa: S108  what the operator sets: the only writable place
@@ -59,6 +67,13 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+@contextmanager
+def standing_still(triton: Triton) -> Iterator[None]:
+    """The engine takes no step meanwhile: nobody's answer can end while a test looks."""
+    with processes.stopped(triton.engine):
+        yield
+
+
 @dataclass
 class Triton:
     """A running server and where to reach it."""
@@ -71,6 +86,7 @@ class Triton:
     health_port: int
     log: Path
     termination_log: Path
+    key: str | None = None
 
     def generate(self, body: object, *, stream: bool = False) -> tuple[int, bytes]:
         """One POST to generate or generate_stream."""
@@ -78,8 +94,8 @@ class Triton:
         return ask(f"http://127.0.0.1:{self.http_port}/v2/models/{MODEL}/{verb}", body)
 
     def openai(self, path: str, body: object | None = None) -> tuple[int, bytes]:
-        """One exchange with the OpenAI endpoint."""
-        return ask(f"http://127.0.0.1:{self.health_port}{path}", body)
+        """One exchange with the OpenAI endpoint, with the key where there is one."""
+        return ask(f"http://127.0.0.1:{self.health_port}{path}", body, key=self.key)
 
     def health(self) -> tuple[int, dict[str, str]]:
         """Status and body of /health."""
@@ -94,17 +110,57 @@ class Triton:
             found[name] = found.get(name, 0.0) + float(value)
         return found
 
+    def requests(self, what: str) -> float:
+        """How many are "running" or "waiting", as vLLM says: Triton's series is a second old."""
+        _, body = self.openai("/metrics")
+        pattern = rf"^vllm:num_requests_{what}(?:{{.*}})? (\S+)$"
+        found = re.search(pattern, body.decode(), re.MULTILINE)
+        return float(found[1]) if found else -1.0
+
+    def is_idle(self) -> bool:
+        """Whether the engine runs nothing.
+
+        vLLM 0.9 counts as it takes steps, and with nothing left to do it takes none: so a request
+        that can only end at once makes it count anew.
+        """
+        if self.requests("running") > 0:
+            words = self.folder / "weights" / "tiny" / "tokenizer.json"
+            end = Tokenizer.from_file(str(words)).token_to_id("<|im_end|>")
+            sampling = json.dumps({"allowed_token_ids": [end]})
+            self.generate({"prompt": "Hello", "sampling_parameters": sampling})
+        return self.requests("running") == 0
+
+    def ended_by_length(self) -> float:
+        """How many answers vLLM has brought to their max_tokens."""
+        _, body = self.openai("/metrics")
+        pattern = r'^vllm:request_success_total{.*finished_reason="length".*} (\S+)$'
+        return sum(float(each) for each in re.findall(pattern, body.decode(), re.MULTILINE))
+
+    def pids_of(self, name: str) -> list[int]:
+        """The processes of that name among the server's descendants."""
+        return processes.named(self.process.pid, name)
+
     def pid_of(self, name: str) -> int:
-        """The process of that name among the server's descendants."""
-        parents: dict[int, tuple[int, str]] = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                pid, comm, rest = re.split(r" \(|\) ", stat.read_text(), maxsplit=2)
-                parents[int(pid)] = int(rest.split()[1]), comm
-        wanted = {self.process.pid}
-        while more := {p for p, (parent, _) in parents.items() if parent in wanted} - wanted:
-            wanted |= more
-        return next(pid for pid in wanted if pid in parents and parents[pid][1].startswith(name))
+        """The first of them."""
+        return self.pids_of(name)[0]
+
+    @property
+    def engine(self) -> int:
+        """The process of the engine's core; there is exactly one."""
+        (found,) = processes.engines(self.process.pid)
+        return found
+
+    @property
+    def worker(self) -> int:
+        """The process that computes: the engine's own where this vLLM makes none for that."""
+        return next(iter(self.pids_of(processes.WORKER)), self.engine)
+
+    def listener_of(self, port: int) -> int:
+        """The stub that listens on a port."""
+        found = processes.listener(self.pids_of(processes.STUB), port)
+        if found is None:
+            pytest.fail(f"no stub listens on {port}")
+        return found
 
     def log_text(self) -> str:
         """Everything it has printed."""
@@ -121,124 +177,95 @@ class Triton:
         return json.loads(text) if text else {}
 
 
-def write_repository(folder: Path, engine: dict[str, object], parameters: dict[str, str]) -> None:
-    """The model repository as the operator renders it."""
-    entry = folder / MODEL
-    package = entry / "1" / "qwen_triton"
-    package.mkdir(parents=True)
-    config = REFERENCE.read_text()
-    for key, value in parameters.items():
-        config, count = re.subn(
-            rf'(key: "{key}", value: {{ string_value: )"[^"]*"', rf'\1"{value}"', config
-        )
-        assert count == 1, key
-    (entry / "config.pbtxt").write_text(config)
-    (entry / "1" / "model.json").write_text(json.dumps(engine))
-    for module in BACKEND.glob("*.py"):
-        target = entry / "1" if module.name == "model.py" else package
-        (target / module.name).write_bytes(module.read_bytes())
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-
-
-def image() -> str:
-    """The reference of the CPU image."""
-    if given := os.environ.get("QWEN_TRITON_CPU_IMAGE"):
-        return given
-    built = subprocess.run(
-        [sys.executable, "-m", "images", "build", "triton-cpu"],
-        cwd=ROOT,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout
-    return dict(line.split() for line in built.splitlines())["triton-cpu"]
-
-
-def bundle(folder: Path, root: str, config: dict[str, list[str]], command: list[str]) -> None:
-    """An OCI bundle like the operator's pod: uid 65532, read-only root, host network here."""
-
-    def tmpfs(size: str) -> dict[str, object]:
-        return {"type": "tmpfs", "source": "tmpfs", "options": ["mode=1777", f"size={size}"]}
-
-    def bind(source: Path, *options: str) -> dict[str, object]:
-        return {"type": "bind", "source": str(source), "options": ["rbind", *options]}
-
-    mounts: dict[str, dict[str, object]] = {
-        "/proc": {"type": "proc", "source": "proc"},
-        "/dev": {"type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755"]},
-        "/dev/shm": tmpfs("1g"),  # noqa: S108
-        "/tmp": tmpfs("2g"),  # noqa: S108
-        "/sys": bind(Path("/sys"), "ro"),
-        "/models": bind(folder / "models", "ro"),
-        "/weights": bind(folder / "weights", "ro"),
-        "/dev/termination-log": bind(folder / "termination-log", "rw"),
-    }
-    spec = {
-        "ociVersion": "1.0.2",
-        "root": {"path": root, "readonly": True},
-        "process": {
-            "user": {"uid": 65532, "gid": 65532},
-            "args": [*config.get("Entrypoint", []), *command],
-            "env": [*config.get("Env", []), *(f"{k}={v}" for k, v in ENVIRONMENT.items())],
-            "cwd": "/",
-            "noNewPrivileges": True,
-        },
-        "mounts": [{"destination": where, **mount} for where, mount in mounts.items()],
-        "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]},
-    }
-    (folder / "config.json").write_text(json.dumps(spec))
+def takes(argument: str) -> bool:
+    """Whether the vLLM in place of the image's has an engine argument; the image's has it."""
+    venv = os.environ.get("QWEN_TRITON_VENV")
+    files = Path(venv).glob("lib/python3*/site-packages/vllm/engine/arg_utils.py") if venv else ()
+    return all(argument in file.read_text() for file in files)
 
 
 @contextmanager
-def container(folder: Path, arguments: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    folder: Path, flags: list[str], log: Path, more: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """The server, from the image or from this machine; stopped at the end."""
-    runtime: list[str] = []
-    made = ""
-    name = f"qwen-triton-{os.getpid()}-{folder.name}"
+    environment = ENVIRONMENT | dict(more)
     if given := os.environ.get("QWEN_TRITON_COMMAND"):
-        runtime = [*shlex.split(given), *arguments]
-        environment = {**os.environ, **ENVIRONMENT}
-    else:
-        made = subprocess.check_output(
-            ["buildah", "from", "--pull-never", image()], text=True
-        ).strip()
-        root = subprocess.check_output(["buildah", "mount", made], text=True).strip()
-        config = json.loads(subprocess.check_output(["buildah", "inspect", made]))
-        bundle(folder, root, config["OCIv1"]["config"], ["tritonserver", *arguments])
-        runtime = ["runc", "run", "--bundle", str(folder), name]
-        environment = dict(os.environ)
-    with log.open("wb") as out:
-        process = subprocess.Popen(runtime, stdout=out, stderr=out, env=environment)
-    try:
-        yield process
-    finally:
-        process.terminate()
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*shlex.split(given), *flags],
+                stdout=out,
+                stderr=out,
+                env={**os.environ, **environment},
+            )
         try:
-            process.wait(40)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if made:
-            subprocess.run(["runc", "delete", "--force", name], check=False, capture_output=True)
-            subprocess.run(["buildah", "rm", made], check=True, capture_output=True)
+            yield process
+        finally:
+            stop(process)
+        return
+    reads = {"/models": folder / "models", "/weights": folder / "weights"}
+    if venv := os.environ.get("QWEN_TRITON_VENV"):
+        reads["/opt/venv"] = Path(venv)
+    writes = {"/dev/termination-log": folder / "termination-log"}
+    command = Command(["tritonserver", *flags], environment, reads, writes)
+    with container(folder, command, log) as process:
+        yield process
 
 
 @contextmanager
 def serving(
-    folder: Path, engine: dict[str, object] | None = None, parameters: dict[str, str] | None = None
+    folder: Path,
+    engine: dict[str, object] | None = None,
+    parameters: dict[str, str] | None = None,
+    instances: int = 1,
+    key: str | None = None,
+    *,
+    talking: bool = False,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Triton]:
-    """A server over the tiny model; the caller waits for what it wants to see."""
+    """A server over a tiny model; the caller waits for what it wants to see.
+
+    Args:
+        folder: where its files are written.
+        engine: engine arguments beside the usual ones; None takes one away.
+        parameters: parameters of config.pbtxt; $WEIGHTS in them is the folder of the weights.
+        instances: how many instances of the model share the engine.
+        key: the API key that its environment holds.
+        talking: the model that was trained to talk, instead of random weights with adapters.
+        environment: variables beside the usual ones.
+    """
+    given = parameters or {}
+    folder.mkdir(exist_ok=True)
+    variables = {**(environment or {}), **({} if key is None else {KEY_VARIABLE: key})}
     folder.chmod(0o755)
     ports = free_ports(4)
     weights = folder / "weights"
-    write_model(weights / "tiny", seed=0)
-    at = weights / "tiny" if "QWEN_TRITON_COMMAND" in os.environ else Path("/weights/tiny")
-    arguments = {"model": str(at), "dtype": "float32", "enforce_eager": True, "max_model_len": 1024}
+    if talking:
+        publish(TALKING, weights / "tiny")
+    else:
+        write_model(weights / "tiny", seed=0)
+        for seed, name in enumerate(ADAPTERS):
+            write_adapter(weights / name, seed)
+    inside = weights if "QWEN_TRITON_COMMAND" in os.environ else Path("/weights")
+    arguments = {
+        "model": f"{inside}/tiny",
+        "dtype": "float32",
+        "enforce_eager": True,
+        "max_model_len": 1024,
+    }
     write_repository(
         folder / "models",
-        {key: value for key, value in (arguments | (engine or {})).items() if value is not None},
-        {"health_port": str(ports[3]), **(parameters or {})},
+        MODEL,
+        {
+            key: value
+            for key, value in (arguments | {"max_model_len": 1024} | (engine or {})).items()
+            if value is not None
+        },
+        {
+            "health_port": str(ports[3]),
+            **{key: value.replace(WEIGHTS, str(inside)) for key, value in given.items()},
+        },
+        instances=instances,
     )
     termination_log = folder / "termination-log"
     termination_log.touch()
@@ -246,17 +273,16 @@ def serving(
     models = folder / "models" if "QWEN_TRITON_COMMAND" in os.environ else Path("/models")
     flags = [
         f"--model-repository={models}",
-        "--model-control-mode=explicit",
+        *FLAGS,
         f"--load-model={MODEL}",
-        "--disable-auto-complete-config",
         f"--http-port={ports[0]}",
         f"--grpc-port={ports[1]}",
         f"--metrics-port={ports[2]}",
         "--metrics-interval-ms=500",
     ]
     log = folder / "log"
-    with container(folder, flags, log) as process:
-        yield Triton(folder, process, *ports, log=log, termination_log=termination_log)
+    with started(folder, flags, log, variables) as process:
+        yield Triton(folder, process, *ports, log=log, termination_log=termination_log, key=key)
 
 
 def wait_until_ready(triton: Triton) -> None:
@@ -266,6 +292,6 @@ def wait_until_ready(triton: Triton) -> None:
         if triton.process.poll() is not None:
             pytest.fail(f"the server ended while loading:\n{triton.log_text()[-4000:]}")
         status, _ = ask(f"http://127.0.0.1:{triton.http_port}/v2/health/ready", timeout=2.0)
-        return status == 200
+        return status == 200 and triton.health()[0] == 200
 
     until(ready, START_SECONDS, "the server is ready")

@@ -93,9 +93,15 @@ def test_history_changes_the_answer_and_both_its_forms_mean_the_same(triton: Tri
             {"role": "assistant", "content": "A river."},
         ]
     )
-    as_pairs = text(triton.generate(asked(history=pairs)))
-    assert as_pairs == text(triton.generate(asked(history=messages)))
-    assert as_pairs != text(triton.generate(asked()))
+
+    def answers(**fields: str) -> list[str]:
+        # Several: of weights at random one seed may well make the same of two prompts.
+        seeds = ({"seed": seed} for seed in (5, 6, 7))
+        return [text(triton.generate(asked(sampling=seed, **fields))) for seed in seeds]
+
+    as_pairs = answers(history=pairs)
+    assert as_pairs == answers(history=messages)
+    assert as_pairs != answers()
 
 
 def test_a_system_message_in_the_history_replaces_the_models_own(triton: Triton) -> None:
@@ -128,7 +134,7 @@ def test_nvidias_optional_outputs_come_when_asked_for(triton: Triton) -> None:
         "num_input_tokens",
         "num_output_tokens",
     )
-    body = asked() | {f"return_{wish}": True for wish in wishes}
+    body = asked(sampling={"logprobs": 0}) | {f"return_{wish}": True for wish in wishes}
     answer = json.loads(triton.generate(body)[1])
     assert answer["finish_reason"] == "length"
     assert answer["num_output_tokens"] == 8

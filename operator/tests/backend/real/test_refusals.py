@@ -20,6 +20,13 @@ def sampling(**fields: object) -> dict[str, object]:
     return {"prompt": "Hello", "sampling_parameters": json.dumps(fields)}
 
 
+def nested(depth: int) -> dict[str, object]:
+    schema: dict[str, object] = {"type": "string"}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    return schema
+
+
 MISTAKES: dict[str, tuple[dict[str, object], str, str]] = {
     "nothing": ({}, "prompt: ", "empty"),
     "empty prompt": ({"prompt": ""}, "prompt: ", "empty"),
@@ -29,8 +36,32 @@ MISTAKES: dict[str, tuple[dict[str, object], str, str]] = {
     "a list": ({"prompt": "a", "sampling_parameters": "[]"}, "sampling_parameters: ", "a list"),
     "unknown": (sampling(temprature=1), "sampling_parameters: ", "'temperature'"),
     "ill-typed": (sampling(max_tokens="many"), "sampling_parameters: ", "'max_tokens'"),
-    "out of range": (sampling(temperature=9), "sampling_parameters: ", "temperature must be"),
+    "out of range": (sampling(temperature=-1), "sampling_parameters: ", "temperature must be"),
     "refused late": (sampling(logprobs=5000), "sampling_parameters: ", "logprobs"),
+    "unknown token": (
+        sampling(stop_token_ids=[10**6], min_tokens=2),
+        "sampling_parameters: ",
+        "'stop_token_ids' names token 1000000",
+    ),
+    "gone": (sampling(best_of=4), "sampling_parameters: ", "'best_of' is no longer in vLLM"),
+    "too many answers": (sampling(n=10**9), "sampling_parameters: ", "'n' must be from 1 to"),
+    "no such regex": (sampling(guided_regex="("), "sampling_parameters: ", ""),
+    "no such grammar": (sampling(guided_grammar="((("), "sampling_parameters: ", ""),
+    "odd schema": (sampling(guided_json={"type": "king"}), "sampling_parameters: ", ""),
+    "two forms": (
+        sampling(guided_regex="a", guided_choice=["b"]),
+        "sampling_parameters: ",
+        "cannot be both regex and choice",
+    ),
+    "priority": (sampling(priority=1), "sampling_parameters: ", "scheduling_policy 'priority'"),
+    "no adapters": (sampling(lora_name="poet"), "LoRA feature is not enabled.", ""),
+    "deep schema": (
+        sampling(guided_json=nested(400)),
+        "sampling_parameters: ",
+        "",
+    ),
+    "10 MB": ({"prompt": "river " * 1_700_000}, "prompt: ", "the context holds 1024"),
+    "deep history": ({"prompt": "a", "history": "[" * 100_000}, "history: ", "nested too deeply"),
     "history": ({"prompt": "a", "history": "[3]"}, "history: ", "entry 0"),
     "role": (
         {"prompt": "a", "history": '[{"role": "king", "content": "x"}]'},
@@ -40,8 +71,8 @@ MISTAKES: dict[str, tuple[dict[str, object], str, str]] = {
     "too long": ({"prompt": "river " * 2000}, "prompt: ", "the context holds 1024"),
     "echo in stream": (
         {"text_input": "a", "stream": True, "exclude_input_in_output": False},
-        "exclude_input_in_output: ",
-        "stream",
+        "Error generating stream: ",
+        "`exclude_input_in_output` = False is not allowed",
     ),
 }
 

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qwen_triton.engine import is_process_alive
 from qwen_triton.health import HealthServer, listen
 from qwen_triton.liveness import Liveness, Phase, Pulse, verdict
+from qwen_triton.processes import is_process_alive
 from qwen_triton.settings import BadSettings
-from qwen_triton.takeover import is_listening
+from qwen_triton.takeover import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,9 +30,7 @@ def test_a_serving_model_with_a_fresh_beat_is_alive() -> None:
     assert verdict(SERVING, 101.0).alive
 
 
-@pytest.mark.parametrize(
-    "phase", [Phase.STARTING, Phase.IMPORTING, Phase.LOADING, Phase.WARMING, Phase.OPENING]
-)
+@pytest.mark.parametrize("phase", list(Phase)[: list(Phase).index(Phase.SERVING)])
 def test_a_model_that_is_not_loaded_yet_is_not_alive(phase: Phase) -> None:
     found = verdict(replace(SERVING, phase=phase), 100.0)
     assert (found.alive, found.status) == (False, "loading")
@@ -47,6 +46,16 @@ def test_an_engine_that_does_not_answer_is_stuck_although_the_loop_turns() -> No
     found = verdict(replace(SERVING, beaten_at=200.0), 200.0)
     assert (found.alive, found.status) == (False, "stuck")
     assert "engine has not answered for 100 s" in found.reason
+
+
+def test_the_engine_may_be_silent_as_long_as_it_is_told() -> None:
+    patient, strict = Liveness(silence=100.0), Liveness(silence=0.0)
+    for each in (patient, strict):
+        each.enter(Phase.SERVING)
+        each.beat()
+    assert verdict(replace(patient.pulse, beaten_at=200.0, answered_at=110.0), 200.0).alive
+    until_later = strict.pulse.answered_at + 1
+    assert "engine has not answered" in verdict(strict.pulse, until_later).reason
 
 
 def test_a_dead_model_stays_dead_for_its_first_reason() -> None:
@@ -83,11 +92,32 @@ def get(server: HealthServer, path: str = "/health") -> tuple[int, dict[str, obj
             return error.code, json.loads(error.read())
 
 
+def told(server: HealthServer) -> tuple[int, dict[str, object]]:
+    """The answer without its times."""
+    status, body = get(server)
+    body.pop("phases")
+    return status, body
+
+
+def test_health_tells_when_each_phase_was_entered_first(server: HealthServer) -> None:
+    began = time.time()
+    for phase in (Phase.IMPORTING, Phase.DOWNLOADING, Phase.LOADING):
+        server.liveness.enter(phase)
+    _, body = get(server)
+    phases = body["phases"]
+    assert isinstance(phases, dict)
+    assert list(phases) == ["starting", "importing", "downloading", "loading"]
+    assert sorted(phases.values()) == list(phases.values())
+    assert phases["loading"] >= began - 1
+    server.liveness.enter(Phase.LOADING)
+    assert get(server)[1]["phases"] == phases
+
+
 def test_health_is_answered_while_loading_serving_and_dead(server: HealthServer) -> None:
     server.liveness.enter(Phase.LOADING)
-    assert get(server) == (503, {"status": "loading", "phase": "loading", "model": "m"})
+    assert told(server) == (503, {"status": "loading", "phase": "loading", "model": "m"})
     server.liveness.enter(Phase.SERVING)
-    assert get(server) == (200, {"status": "ok", "phase": "serving", "model": "m"})
+    assert told(server) == (200, {"status": "ok", "phase": "serving", "model": "m"})
     server.liveness.fail("EngineDead: gone")
     status, body = get(server)
     assert (status, body["status"], body["reason"]) == (503, "dead", "EngineDead: gone")
@@ -139,23 +169,30 @@ def test_a_name_with_brackets_does_not_hide_the_state(tmp_path: Path) -> None:
     assert is_process_alive(7, proc=tmp_path)
 
 
-def test_a_process_that_listens_is_told_from_one_that_only_has_connections() -> None:
+@pytest.mark.parametrize("looks", [1, 3])
+def test_ports_that_open_are_seen_and_the_first_that_closes(looks: int) -> None:
     program = (
         "import socket, sys\n"
-        "made = socket.socket()\n"
-        "made.bind(('127.0.0.1', 0))\n"
+        "made = [socket.socket(), socket.socket()]\n"
+        "for each in made: each.bind(('127.0.0.1', 0))\n"
         "print(flush=True); input()\n"
-        "made.listen()\n"
+        "for each in made: each.listen()\n"
+        "print(flush=True); input()\n"
+        "made[0].close()\n"
         "print(flush=True); input()\n"
     )
     command = [sys.executable, "-c", program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdin is not None
         assert child.stdout is not None
-        child.stdout.readline()
-        assert not is_listening(child.pid)
-        child.stdin.write(b"\n")
-        child.stdin.flush()
-        child.stdout.readline()
-        assert is_listening(child.pid)
-        child.kill()
+        ports, seen = Ports(child.pid), []
+        for _ in range(3):
+            child.stdout.readline()
+            seen.append((ports.are_open(), *(ports.has_closed_one() for _ in range(looks))))
+            child.stdin.write(b"\n")
+            child.stdin.flush()
+        child.wait()
+        no, yes = [False] * looks, [True] * looks
+        assert seen == [(False, *no), (True, *no), (True, *yes)]
+        assert not ports.are_open()
+        assert ports.has_closed_one()

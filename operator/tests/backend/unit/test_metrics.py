@@ -64,6 +64,41 @@ def test_older_names_become_todays() -> None:
     }
 
 
+def test_what_a_version_counts_under_both_names_is_shown_under_todays() -> None:
+    registry = CollectorRegistry()
+    Gauge("vllm:kv_cache_usage_perc", "k", registry=registry).set(0.5)
+    Gauge("vllm:gpu_cache_usage_perc", "k", registry=registry).set(0.25)
+    sink = Recorder()
+    mirror(registry.collect(), sink)
+    assert sink.values == {"gauge vllm:kv_cache_usage_perc {}": 0.5}
+
+
+def test_refused_requests_are_shown_by_cause_from_the_start() -> None:
+    program = textwrap.dedent(
+        """
+        import json, prometheus_client
+        from qwen_triton.refusals import BadRequest, Refusal
+        from qwen_triton.refused import Refused
+        refused = Refused()
+        refused.count(BadRequest("prompt", "before the engine is there"))
+        refused.open()
+        refused.count(BadRequest("prompt", "empty"))
+        refused.count(Refusal("the engine failed"))
+        print(prometheus_client.generate_latest().decode())
+        """
+    )
+    # In a process of its own: the registry is the process's.
+    page = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(Path(console.__file__).parents[1])},
+    ).stdout
+    for cause, count in {"bad_request": 1, "unavailable": 0, "cancelled": 0, "failed": 1}.items():
+        assert f'qwen_requests_refused_total{{cause="{cause}"}} {count}.0' in page
+
+
 def test_the_console_remembers_what_a_child_prints_and_prints_it_all_the_same() -> None:
     program = textwrap.dedent(
         """

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from qwen_triton.prompts import conversation, room, tokens
+from qwen_triton.options import Options
+from qwen_triton.prompts import check_size, conversation, room, tokens
 from qwen_triton.refusals import BadRequest
 from qwen_triton.requests import Question, Wants
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwen_triton.requests import Message
+    from qwen_triton.history import Message
 
 
 class TemplateError(Exception):
@@ -31,13 +33,18 @@ class Letters:
         chat_template: str | None,
         add_generation_prompt: bool,
         tokenize: bool,
+        **arguments: object,
     ) -> str:
         if self.error is not None:
             raise self.error
         assert add_generation_prompt
         assert not tokenize
         said = "".join(f"{turn['role']}:{turn['content']};" for turn in conversation)
-        return (chat_template or "") + said
+        told = "".join(f"{name}={value};" for name, value in sorted(arguments.items()))
+        return (chat_template or "") + told + said
+
+    def get_vocab(self) -> dict[str, int]:
+        return {}
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         return [0] * add_special_tokens + [ord(letter) for letter in text]
@@ -80,6 +87,16 @@ def test_the_models_own_template_is_used() -> None:
     assert rendered(question(), system=None, template="T>") == "T>user:Hi;"
 
 
+def test_the_template_is_told_of_tools_and_of_the_clients_arguments() -> None:
+    wishes = Options(
+        tools=({"function": {"name": "f"}},), template_arguments={"enable_thinking": False}
+    )
+    asked = replace(question(), options=wishes)
+    assert rendered(asked, system=None) == (
+        "enable_thinking=False;tools=[{'function': {'name': 'f'}}];user:Hi;"
+    )
+
+
 def test_a_completion_is_rendered_by_no_template_and_opens_as_the_tokenizer_wants() -> None:
     assert rendered(question(history=None)) == "\x00Hi"
 
@@ -89,6 +106,7 @@ def test_a_completion_is_rendered_by_no_template_and_opens_as_the_tokenizer_want
     [
         (TemplateError("roles must alternate"), "history", "refused by the model's chat template"),
         (ValueError("chat_template is not set"), "prompt", "no chat template"),
+        (RecursionError(), "history", "nested too deeply"),
     ],
 )
 def test_what_a_template_refuses_is_the_requests_fault(
@@ -103,6 +121,13 @@ def test_what_a_template_refuses_is_the_requests_fault(
             template_errors=(TemplateError,),
         )
     assert refused.value.field == field
+
+
+def test_what_cannot_fit_is_refused_before_it_is_cut_into_tokens() -> None:
+    asked = question("x" * 30_000, history=({"role": "user", "content": "y" * 30_000},))
+    check_size(asked, longest_token=15, context=1001)
+    with pytest.raises(BadRequest, match=r"^prompt: more than 1000 tokens .* context holds 1000"):
+        check_size(asked, longest_token=15, context=1000)
 
 
 def test_the_room_for_an_answer_is_what_the_context_still_holds() -> None:

@@ -24,6 +24,9 @@ class Given:
     def parameters(self) -> str:
         return self.request_parameters
 
+    def request_id(self) -> str:
+        return str(self.tensors.get("id", ""))
+
 
 def read(request_parameters: str = "{}", **tensors: object) -> Question:
     return read_question(Given(request_parameters, **tensors))
@@ -64,11 +67,35 @@ def test_pairs_and_messages_are_the_same_history() -> None:
     assert pairs.history == messages.history
 
 
+def test_a_history_that_ends_with_a_tools_result_needs_no_prompt() -> None:
+    ends = [{"role": "user", "content": "Which pods?"}, {"role": "tool", "content": "two"}]
+    question = read(history=json.dumps(ends).encode())
+    assert question.history is not None
+    assert [message["role"] for message in question.history] == ["user", "tool"]
+
+
 def test_a_history_that_ends_with_the_question_needs_no_prompt() -> None:
     question = read(history=b'[{"role": "user", "content": "Hello"}]')
     assert question.text == ""
     assert question.history == ({"role": "user", "content": "Hello"},)
     assert refusal(history=b'[["a", "b"]]').startswith("prompt: empty")
+
+
+def test_a_call_of_a_tool_reads_as_templates_want_it() -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    asked = [{"role": "user", "content": "?"}]
+    said = {"role": "assistant", "content": None, "tool_calls": [call]}
+    told = {"role": "tool", "content": "2"}
+    found = read(prompt=b"And?", history=json.dumps([*asked, said, told]).encode()).history
+    assert found is not None
+    assert found[1] == {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": {"name": "f", "arguments": {"a": 1}}}],
+    }
+    said["tool_calls"] = [{"name": "f"}]
+    words = "history: entry 0: 'tool_calls' must be a list"
+    assert refusal(prompt=b"a", history=json.dumps([said]).encode()).startswith(words)
 
 
 def test_request_parameters_stand_in_for_the_missing_tensor() -> None:
@@ -108,12 +135,43 @@ def test_the_optional_outputs_are_off_until_asked_for() -> None:
         ),
         (
             {"text_input": b"a", "stream": True, "exclude_input_in_output": False},
-            "exclude_input_in_output: false is not possible together with stream",
+            "Error generating stream: When streaming, `exclude_input_in_output` = False is not",
         ),
     ],
 )
 def test_a_mistake_names_its_field(tensors: dict[str, object], words: str) -> None:
     assert refusal(**tensors).startswith(words)
+
+
+def test_options_are_no_sampling_parameters() -> None:
+    given = b'{"priority": "-2", "lora_name": "poet", "top_k": 1}'
+    question = read(prompt=b"a", sampling_parameters=given)
+    assert question.sampling == {"top_k": 1}
+    assert (question.options.priority, question.options.lora_name) == (-2, "poet")
+
+
+def test_tools_may_be_an_input_of_their_own() -> None:
+    tools = b'[{"function": {"name": "f"}}]'
+    thinking = b'{"enable_thinking": false}'
+    question = read(prompt=b"a", tools=tools, chat_template_kwargs=thinking)
+    assert question.options.tools == ({"function": {"name": "f"}},)
+    assert question.options.template_arguments == {"enable_thinking": False}
+    twice = refusal(prompt=b"a", tools=tools, sampling_parameters=b'{"tools": []}')
+    assert twice == "tools: given twice, also in sampling_parameters; send one of the two"
+
+
+@pytest.mark.parametrize("wish", ["return_reasoning", "return_tool_calls"])
+def test_an_answer_is_taken_apart_only_where_it_is_of_a_chat(wish: str) -> None:
+    for stream in (False, True):
+        wants = read(prompt=b"a", stream=stream, **{wish: True}).wants
+        assert getattr(wants, wish.removeprefix("return_"))
+    assert refusal(text_input=b"a", **{wish: True}) == (
+        f"{wish}: not possible together with text_input; send prompt"
+    )
+
+
+def test_a_request_keeps_the_name_that_its_client_gave_it() -> None:
+    assert read(prompt=b"a", id="order-7").name == "order-7"
 
 
 @given(

@@ -5,8 +5,8 @@ import pytest
 from qwen_triton.refusals import BadRequest
 from qwen_triton.sampling import KINDS, sampling_arguments
 
-NEW = set(KINDS) - {"guided_decoding"}
-OLD = set(KINDS) - {"structured_outputs"}
+NEW = {*KINDS, "structured_outputs"}
+OLD = {*KINDS, "guided_decoding"}
 
 
 def refusal(**given: object) -> str:
@@ -87,13 +87,48 @@ def test_a_field_that_this_vllm_has_not_is_unknown() -> None:
         ("stop_token_ids", ["x"], "a list of integers"),
         ("logit_bias", {"a": 1}, "an object of token id to number"),
         ("logit_bias", [], "an object of token id to number"),
-        ("structured_outputs", "json", "an object"),
+        ("seed", 2**70, "an integer"),
+        ("max_tokens", "1e400", "an integer"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_named(field: str, value: object, wanted: str) -> None:
     assert refusal(**{field: value}) == (
         f"sampling_parameters: {field!r} must be {wanted}, not {value!r}"
     )
+
+
+def test_an_integer_may_be_written_as_a_float_is() -> None:
+    assert sampling_arguments({"max_tokens": "1e3", "n": "2"}, NEW, {}) == {
+        "max_tokens": 1000,
+        "n": 2,
+    }
+
+
+def test_what_vllm_no_longer_has_is_told_with_what_to_do_instead() -> None:
+    assert refusal(best_of="4") == (
+        "sampling_parameters: 'best_of' is no longer in vLLM; ask for n answers with"
+        " return_cumulative_logprob and keep the likeliest"
+    )
+    assert "beam search" in refusal(early_stopping=[True])
+
+
+def test_what_vllm_no_longer_has_may_be_said_when_it_asks_for_nothing() -> None:
+    nothing = {"best_of": "1", "use_beam_search": "False", "early_stopping": False}
+    assert sampling_arguments({**nothing, "length_penalty": None}, NEW, {}) == {}
+
+
+@pytest.mark.parametrize("answers", [0, -1, 129, 10**9])
+def test_the_number_of_answers_has_bounds(answers: int) -> None:
+    assert refusal(n=answers).startswith("sampling_parameters: 'n' must be from 1 to 128")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"stop_token_ids": [50]}, {"allowed_token_ids": [-1]}, {"logit_bias": {"50": 1}}],
+)
+def test_a_token_that_the_model_does_not_know_is_named(given: dict[str, object]) -> None:
+    with pytest.raises(BadRequest, match="the model knows those from 0 to 49"):
+        sampling_arguments(given, NEW, {}, vocabulary=50)
 
 
 def test_a_huge_wrong_value_is_not_repeated_in_full() -> None:

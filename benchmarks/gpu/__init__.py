@@ -1,0 +1,1 @@
+"""Carries the serving benchmark to a GPU machine that reaches no package registry."""

@@ -1,0 +1,1 @@
+"""Network policies enforced on the embedded cluster, whose network plugin knows none."""

@@ -1,0 +1,1 @@
+"""A Triton of this repository without a cluster: its model repository, and its container."""

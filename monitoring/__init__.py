@@ -1,0 +1,1 @@
+"""What an administrator watches: metric contract, alerts, dashboards, and their pictures."""

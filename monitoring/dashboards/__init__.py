@@ -1,0 +1,1 @@
+"""Grafana dashboards as code; charts/qwen-operator/dashboards/ gets them as JSON."""

@@ -1,0 +1,1 @@
+"""Pictures of the dashboards, drawn from the answers of a real Prometheus."""

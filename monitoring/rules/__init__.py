@@ -1,0 +1,1 @@
+"""Recording rules and alerts as data; charts/qwen-operator/files/ gets them as YAML."""

@@ -1,0 +1,1 @@
+"""Whether a model fits a GPU: pure computation over knowledge kept as data."""

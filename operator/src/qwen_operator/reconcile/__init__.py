@@ -1,0 +1,1 @@
+"""One pass over a QwenDeployment: plans, its children in the cluster, and what is reported."""

@@ -1,0 +1,1 @@
+"""A closed loop of streams against a served model, and what it amounts to."""

@@ -1,0 +1,1 @@
+"""Commands that ask a cluster: what touches it stands in connection.py, the rest is pure."""

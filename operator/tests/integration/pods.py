@@ -1,0 +1,32 @@
+"""Pods of Deployments, called running and ready by a test where no kubelet would be."""
+
+from tests.integration.api import PODS, Api, Json, eventually
+
+
+def pod_of(api: Api, namespace: str, name: str) -> Json:
+    """The first pod of a resource, as soon as there is one."""
+    selector = f"app.kubernetes.io/instance={name}"
+    return eventually("a pod", lambda: api.all(PODS, namespace, selector), 30)[0]
+
+
+def make_ready(api: Api, namespace: str, name: str, address: str) -> Json:
+    """Say what a kubelet would say of a resource's pod that is served at an address."""
+    pod = pod_of(api, namespace, name)
+    container = {
+        "name": "triton",
+        "image": "x",
+        "imageID": "",
+        "ready": True,
+        "started": True,
+        "restartCount": 0,
+        "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
+    }
+    status = {
+        "phase": "Running",
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "conditions": [{"type": kind, "status": "True"} for kind in ("PodScheduled", "Ready")],
+        "containerStatuses": [container],
+    }
+    api.merge(PODS, namespace, f"{pod['metadata']['name']}/status", {"status": status})
+    return pod
