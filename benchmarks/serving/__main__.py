@@ -6,30 +6,21 @@ import argparse
 import json
 import signal
 import sys
-import tempfile
-import time
-from contextlib import contextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.serving.machine import machine
-from benchmarks.serving.processes import cpu_seconds, difference
-from benchmarks.serving.servers import NotStarted, Place, Server, triton, vllm_server
-from benchmarks.serving.shapes import SHAPES, write_shape
-from qwenctl.bench import load
+from benchmarks.serving.measuring import LIMITS, SERVERS, TINY, measure
+from benchmarks.serving.servers import NotStarted
+from benchmarks.serving.shapes import SHAPES
 from qwenctl.bench.load import Level
-from qwenctl.bench.results import Results, read_figures, today
+from qwenctl.bench.results import Results, today
 from qwenctl.bench.results import load as load_results
-from qwenctl.bench.samples import Figures, figures
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 STREAMS = (1, 2, 4, 16, 32, 64, 128, 256)
-# transformers holds a batch in memory and answers it as a whole: two levels say what there is.
-_BATCHES = (1, 32)
-_LIMIT_SECONDS = 540
 _SYNTHETIC = {
     "worker_cls": "synthetic_worker.SyntheticWorker",
     "async_scheduling": False,
@@ -37,8 +28,6 @@ _SYNTHETIC = {
     # On a CPU vLLM's own choice spins on a core while it waits for its worker.
     "distributed_executor_backend": "vllm.v1.executor.uniproc_executor.UniProcExecutor",
 }
-# Not random weights, but the model of e2e/tiny_qwen that was trained to talk.
-_TINY = "tiny"
 _RECIPE_STREAMS = (1, 2, 4, 16, 32)
 _RECIPE_SECONDS = 60.0
 
@@ -52,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_report(chosen.results, chosen.document)
         return 0
     try:
-        measure(chosen)
+        run(chosen)
     except NotStarted as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -64,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="measure; results go to OUT after every level")
     run.add_argument("out", type=Path)
-    run.add_argument("--shape", choices=(*SHAPES, _TINY), default="two-layers")
+    run.add_argument("--shape", choices=(*SHAPES, TINY), default="two-layers")
     run.add_argument("--streams", type=_numbers, default=STREAMS)
     run.add_argument("--seconds", type=float, default=0.0, help="a level, instead of turns")
     run.add_argument("--recipe", action="store_true", help="1 to 32 streams, a minute each")
@@ -75,10 +64,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--rate", type=float, help="no model: made-up tokens, so many/s a stream")
     run.add_argument("--from-image", action="store_true", help="servers from the CPU image")
     run.add_argument(
+        "--together",
+        action="store_true",
+        help="all are there at once, idle but for the one that is measured: give each its part of"
+        " the GPU with kv_cache_memory_bytes and gpu_memory_utilization",
+    )
+    run.add_argument(
         "--only",
         type=lambda text: text.split(","),
-        default=["triton", "vllm", "engine", "transformers"],
-        help="of triton, vllm, engine, transformers",
+        default=[*SERVERS, *LIMITS],
+        help="of " + ", ".join((*SERVERS, *LIMITS)),
     )
     tell = commands.add_parser("report", help="write a run's table and plot into a document")
     tell.add_argument("results", type=Path)
@@ -109,116 +104,19 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-def measure(chosen: argparse.Namespace) -> None:
-    """Everything that was chosen, one server after another."""
-    engine: dict[str, object] = {} if chosen.shape == _TINY else {"load_format": "dummy"}
+def run(chosen: argparse.Namespace) -> None:
+    """Measure what the command line asks for."""
+    engine: dict[str, object] = {} if chosen.shape == TINY else {"load_format": "dummy"}
     engine |= chosen.engine
     shape = chosen.shape
     if chosen.rate:
         engine |= _SYNTHETIC
         shape = f"synthetic, {chosen.rate:g} tok/s a stream"
-    results = Results(shape, engine, chosen.tokens, machine(), today())
     streams, turns, seconds = chosen.streams, chosen.turns, chosen.seconds
     if chosen.recipe:
         streams, turns, seconds = _RECIPE_STREAMS, 1, _RECIPE_SECONDS
     levels = [Level(count, turns, chosen.tokens, seconds) for count in streams]
-    with _place(chosen) as place:
-        _write_weights(chosen.shape, place.folder / "weights")
-        if "vllm" in chosen.only:
-            with vllm_server(place, engine) as server:
-                _measure_server(server, levels, results, chosen, "")
-        if "triton" in chosen.only:
-            for instances in chosen.instances:
-                with triton(place, engine, instances) as server:
-                    suffix = f" x{instances}" if instances > 1 else ""
-                    _measure_server(server, levels, results, chosen, suffix)
-        for what in ("engine", "transformers"):
-            if what in chosen.only:
-                _measure_limit(what, place, levels, results)
-        results.save(chosen.out)
-
-
-def _write_weights(shape: str, folder: Path) -> None:
-    if shape != _TINY:
-        write_shape(SHAPES[shape], folder)
-        return
-    from e2e.tiny_qwen.school.writing import TALKING, publish  # noqa: PLC0415  not on a GPU machine
-
-    publish(TALKING, folder)
-
-
-@contextmanager
-def _place(chosen: argparse.Namespace) -> Iterator[Place]:
-    with tempfile.TemporaryDirectory(prefix="bench-serving-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "results").mkdir(mode=0o777)
-        (folder / "results").chmod(0o777)
-        rate = {"BENCH_TOKENS_PER_SECOND": str(chosen.rate)} if chosen.rate else {}
-        yield Place(folder, from_image=chosen.from_image, environment=rate)
-
-
-def _measure_server(
-    server: Server,
-    levels: Sequence[Level],
-    results: Results,
-    chosen: argparse.Namespace,
-    suffix: str,
-) -> None:
-    for name, target in server.doors.items():
-        if chosen.doors and name not in {*chosen.doors, "vLLM"}:
-            continue
-        for level in levels:
-            before = cpu_seconds(server.pid)
-            samples = load.run(target, level)
-            spent = difference(cpu_seconds(server.pid), before)
-            share = load.measured(level, len(samples))
-            cpu = {kind: seconds * share for kind, seconds in spent.items()}
-            found = figures(samples, level.streams, level.tokens, cpu)
-            results.doors.setdefault(name + suffix, []).append(found)
-            results.save(chosen.out)
-            _tell(name + suffix, found)
-            for sample in samples:
-                if sample.error:
-                    print(f"    {sample.error}", file=sys.stderr)
-                    break
-
-
-def _measure_limit(what: str, place: Place, levels: Sequence[Level], results: Results) -> None:
-    if what == "transformers":
-        levels = [replace(each, turns=1, seconds=0) for each in levels if each.streams in _BATCHES]
-    plan = json.dumps(
-        {
-            "engine": {"model": place.model_path(), **results.engine},
-            "levels": [asdict(level) for level in levels],
-        }
-    )
-    written = place.folder / "results" / f"{what}.json"
-    seen = f"/results/{what}.json" if place.from_image else str(written)
-    words = [place.python(), "-m", "benchmarks.serving.limits", what, plan, seen]
-    deadline = time.monotonic() + _LIMIT_SECONDS
-    with place.running(what, words) as process:
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.2)
-    if not written.exists():
-        log = (place.folder / f"{what}.log").read_text(errors="replace").splitlines()
-        raise NotStarted(f"{what} gave no figures\n" + "\n".join(log[-40:]))
-    for given in json.loads(written.read_text()):
-        found = read_figures(given)
-        results.doors.setdefault(what, []).append(found)
-        _tell(what, found)
-
-
-def _tell(door: str, found: Figures) -> None:
-    by_kind = {kind: round(s / max(1, found.tokens) * 1e6) for kind, s in found.cpu.items()}
-    print(
-        f"{door:<15}{found.streams:>4} streams {found.rate:>9.0f} tok/s"
-        f"  first {found.first.p50:7.1f}/{found.first.p95:7.1f} ms"
-        f"  gap {found.gap.p50:6.2f}/{found.gap.p95:6.2f}/{found.gap.p99:6.2f} ms"
-        f"  {found.cpu_per_token:6.0f} us CPU/tok"
-        f"  {found.events / max(1, found.tokens):.2f} events/tok  {found.errors} errors  {by_kind}",
-        flush=True,
-    )
+    measure(chosen, levels, Results(shape, engine, chosen.tokens, machine(), today()))
 
 
 if __name__ == "__main__":

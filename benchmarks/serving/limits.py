@@ -1,7 +1,8 @@
 """The two things that our doors are held against beside vLLM's server, each run by itself.
 
 `engine`: vLLM's engine in one process, with no server around it. `transformers`: generate() on a
-whole batch. Runs where vLLM or transformers is: python -m benchmarks.serving.limits WHAT PLAN OUT
+whole batch. Runs where vLLM or transformers is: python -m benchmarks.serving.limits WHAT PLAN OUT,
+and begins when OUT has a neighbour whose name ends in .go.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ import os
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qwenctl.bench.load import WARM_TURNS, Level, measured
 from qwenctl.bench.prompts import prompt
 from qwenctl.bench.samples import Figures, Sample, figures
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-async def measure_engine(engine: dict[str, Any], levels: list[Level]) -> list[Figures]:
+
+async def measure_engine(
+    engine: dict[str, Any], levels: list[Level], begin: Callable[[], None]
+) -> list[Figures]:
     """The engine's own speed: the load of a level in its own process."""
     from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415  only where vllm is
     from vllm.usage.usage_lib import UsageContext  # noqa: PLC0415
@@ -29,6 +36,7 @@ async def measure_engine(engine: dict[str, Any], levels: list[Level]) -> list[Fi
     llm = AsyncLLM.from_engine_args(
         AsyncEngineArgs(**engine), usage_context=UsageContext.OPENAI_API_SERVER
     )
+    begin()
     found = []
     for level in levels:
         before = time.process_time()
@@ -64,8 +72,14 @@ async def _engine_stream(llm: Any, level: Level, number: int) -> list[Sample]:  
     return samples[WARM_TURNS:]
 
 
-def measure_transformers(engine: dict[str, Any], levels: list[Level]) -> list[Figures]:
-    """The speed of generate() over one batch a turn: every answer comes at the end of it."""
+def measure_transformers(
+    engine: dict[str, Any], levels: list[Level], begin: Callable[[], None]
+) -> list[Figures]:
+    """The speed of generate() over one batch a turn: every answer comes at the end of it.
+
+    Its model is made only when it is its turn: it would lie beside those of the others.
+    """
+    begin()
     import torch  # noqa: PLC0415  only where transformers is
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer  # noqa: PLC0415
 
@@ -102,15 +116,21 @@ def measure_transformers(engine: dict[str, Any], levels: list[Level]) -> list[Fi
     return found
 
 
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.1)
+
+
 def main() -> None:
     """Measure what the first word names by the plan of the second; write to the third."""
     what, plan, out = sys.argv[1:]
     given = json.loads(plan)
     levels = [Level(**level) for level in given["levels"]]
+    begin = partial(_wait_for, Path(out).with_suffix(".go"))
     if what == "engine":
-        found = asyncio.run(measure_engine(given["engine"], levels))
+        found = asyncio.run(measure_engine(given["engine"], levels, begin))
     else:
-        found = measure_transformers(given["engine"], levels)
+        found = measure_transformers(given["engine"], levels, begin)
     Path(out).write_text(json.dumps([asdict(each) for each in found]))
     sys.stdout.flush()
     # An engine's process can keep its parent's exit waiting; everything is written.

@@ -6,15 +6,16 @@ vLLM's `load_format: dummy` makes the weights up, so a folder holds a config and
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from itertools import islice, product
 from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
+from qwen_operator.fit.shapes import Shape, named
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 _SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -23,87 +24,110 @@ _TOKENS = 151_643
 _LETTERS = ascii_lowercase + ascii_uppercase + " "
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A model's sizes, as its published config.json has them."""
-
-    layers: int
-    hidden: int
-    heads: int
-    kv_heads: int
-    intermediate: int
-    vocab: int
-    head_dim: int = 128
-    is_tied: bool = False
-    experts: int = 0
-    experts_per_token: int = 0
-    expert_intermediate: int = 0
-    positions: int = 32768
-
-    def config(self) -> dict[str, object]:
-        """The content of config.json."""
-        kind = ("Qwen3Moe", "qwen3_moe") if self.experts else ("Qwen2", "qwen2")
-        made: dict[str, object] = {
-            "architectures": [f"{kind[0]}ForCausalLM"],
-            "model_type": kind[1],
-            "hidden_act": "silu",
-            "hidden_size": self.hidden,
-            "initializer_range": 0.02,
-            "intermediate_size": self.intermediate,
-            "max_position_embeddings": self.positions,
-            "num_attention_heads": self.heads,
-            "num_hidden_layers": self.layers,
-            "num_key_value_heads": self.kv_heads,
-            "rms_norm_eps": 1e-6,
-            "rope_theta": 1000000.0,
-            "tie_word_embeddings": self.is_tied,
-            "torch_dtype": "bfloat16",
-            "use_cache": True,
-            "use_sliding_window": False,
-            "vocab_size": self.vocab,
-            "bos_token_id": _TOKENS,
-            "eos_token_id": _TOKENS + 2,
-        }
-        if self.experts:
-            made |= {
-                "attention_bias": False,
-                "decoder_sparse_step": 1,
-                "head_dim": self.head_dim,
-                "mlp_only_layers": [],
-                "moe_intermediate_size": self.expert_intermediate,
-                "norm_topk_prob": True,
-                "num_experts": self.experts,
-                "num_experts_per_tok": self.experts_per_token,
-                "output_router_logits": False,
-                "router_aux_loss_coef": 0.001,
-            }
-        return made
-
-
 SHAPES = {
-    "qwen1.5-1.8b": Shape(24, 2048, 16, 16, 5504, 151936),
-    "qwen2.5-7b": Shape(28, 3584, 28, 4, 18944, 152064),
-    "qwen3-30b-a3b": Shape(
-        48,
-        2048,
-        32,
-        4,
-        6144,
-        151936,
-        experts=128,
-        experts_per_token=8,
-        expert_intermediate=768,
-        positions=40960,
-    ),
+    "qwen1.5-1.8b": named("Qwen1.5-1.8B-Chat"),
+    "qwen2.5-7b": named("Qwen2.5-7B-Instruct"),
+    "qwen3-30b-a3b": named("Qwen3-30B-A3B"),
     # Small enough for a CPU: two layers over the whole vocabulary.
-    "two-layers": Shape(2, 256, 4, 2, 512, 151936, head_dim=64, is_tied=True, positions=4096),
+    "two-layers": Shape(
+        name="two-layers",
+        layers=2,
+        hidden=256,
+        heads=4,
+        kv_heads=2,
+        head_dim=64,
+        intermediate=512,
+        vocab=151936,
+        tied=True,
+        positions=4096,
+        bias=True,
+    ),
 }
+
+# What a checkpoint's config.json says of its weights, by the scheme's name in the fit's tables.
+_QUANTISED: Mapping[str, Mapping[str, object]] = {
+    "awq": {
+        "quant_method": "awq",
+        "bits": 4,
+        "group_size": 128,
+        "version": "gemm",
+        "zero_point": True,
+    },
+    "gptq": {
+        "quant_method": "gptq",
+        "bits": 4,
+        "group_size": 128,
+        "desc_act": False,
+        "sym": True,
+    },
+    "gptq-int8": {
+        "quant_method": "gptq",
+        "bits": 8,
+        "group_size": 128,
+        "desc_act": False,
+        "sym": True,
+    },
+    "fp8-blocks": {
+        "quant_method": "fp8",
+        "activation_scheme": "dynamic",
+        "fmt": "e4m3",
+        "weight_block_size": [128, 128],
+    },
+}
+
+
+def config(shape: Shape) -> dict[str, object]:
+    """The content of config.json.
+
+    Raises:
+        KeyError: no checkpoint of this quantisation is described here.
+    """
+    family = "qwen3" if shape.qk_norm else "qwen2"
+    kind = f"{family}_moe" if shape.experts else family
+    name = "".join(part.capitalize() for part in kind.split("_"))
+    made: dict[str, object] = {
+        "architectures": [f"{name}ForCausalLM"],
+        "model_type": kind,
+        "hidden_act": "silu",
+        "hidden_size": shape.hidden,
+        "initializer_range": 0.02,
+        "intermediate_size": shape.intermediate,
+        "max_position_embeddings": shape.positions,
+        "num_attention_heads": shape.heads,
+        "num_hidden_layers": shape.layers,
+        "num_key_value_heads": shape.kv_heads,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 1000000.0,
+        "tie_word_embeddings": shape.tied,
+        "torch_dtype": "bfloat16",
+        "use_cache": True,
+        "use_sliding_window": False,
+        "vocab_size": shape.vocab,
+        "bos_token_id": _TOKENS,
+        "eos_token_id": _TOKENS + 2,
+    }
+    if shape.qk_norm:
+        made |= {"attention_bias": False, "head_dim": shape.head_dim}
+    if shape.experts:
+        made |= {
+            "decoder_sparse_step": 1,
+            "mlp_only_layers": [],
+            "moe_intermediate_size": shape.moe_intermediate,
+            "norm_topk_prob": True,
+            "num_experts": shape.experts,
+            "num_experts_per_tok": shape.experts_per_token,
+            "output_router_logits": False,
+            "router_aux_loss_coef": 0.001,
+        }
+    if shape.scheme is not None:
+        made["quantization_config"] = dict(_QUANTISED[shape.scheme.name])
+    return made
 
 
 def write_shape(shape: Shape, folder: Path) -> None:
     """Write the model folder; every user may read it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(shape.config(), indent=1))
+    (folder / "config.json").write_text(json.dumps(config(shape), indent=1))
     (folder / "generation_config.json").write_text("{}")
     (folder / "tokenizer_config.json").write_text(
         json.dumps(
