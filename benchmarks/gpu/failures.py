@@ -1,4 +1,4 @@
-"""Provokes on a real GPU what goes wrong there, through Triton and our backend; keeps what it said."""
+"""Provokes on a GPU what goes wrong there, through Triton and our backend; keeps what it said."""
 
 from __future__ import annotations
 
