@@ -89,6 +89,7 @@ cat > "$dest/env.sh" << END
 export PATH=$dest/venv/bin:$dest/triton/bin:\$PATH
 export LD_LIBRARY_PATH=$dest/triton/lib\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}
 export TRITON_BACKENDS=$dest/triton/backends
+export QWEN_TRITON_COMMAND="tritonserver --backend-directory=$dest/triton/backends"
 export VLLM_USE_FLASHINFER_SAMPLER=0 VLLM_USE_DEEP_GEMM=0 # neither was carried
 export HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1
 END

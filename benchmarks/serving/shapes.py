@@ -44,6 +44,24 @@ SHAPES = {
     ),
 }
 
+
+def _gptq(bits: int) -> dict[str, object]:
+    return {
+        "quant_method": "gptq",
+        "bits": bits,
+        "group_size": 128,
+        "desc_act": False,
+        "sym": True,
+        # Else vLLM looks into the weights for what is quantised, and there are none.
+        "modules_in_block_to_quantize": [
+            ["self_attn.k_proj", "self_attn.v_proj", "self_attn.q_proj"],
+            ["self_attn.o_proj"],
+            ["mlp.up_proj", "mlp.gate_proj"],
+            ["mlp.down_proj"],
+        ],
+    }
+
+
 # What a checkpoint's config.json says of its weights, by the scheme's name in the fit's tables.
 _QUANTISED: Mapping[str, Mapping[str, object]] = {
     "awq": {
@@ -53,20 +71,8 @@ _QUANTISED: Mapping[str, Mapping[str, object]] = {
         "version": "gemm",
         "zero_point": True,
     },
-    "gptq": {
-        "quant_method": "gptq",
-        "bits": 4,
-        "group_size": 128,
-        "desc_act": False,
-        "sym": True,
-    },
-    "gptq-int8": {
-        "quant_method": "gptq",
-        "bits": 8,
-        "group_size": 128,
-        "desc_act": False,
-        "sym": True,
-    },
+    "gptq": _gptq(4),
+    "gptq-int8": _gptq(8),
     "fp8-blocks": {
         "quant_method": "fp8",
         "activation_scheme": "dynamic",
