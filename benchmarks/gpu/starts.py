@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CASES = Path(__file__).with_name("starts.yaml")
 ROOT = Path(__file__).resolve().parents[2]
-_LONGEST = {"longest": 0, "above": 256}
+_LONGEST = {"longest": 1.0, "above": 1.05}
 _BLOCKS = re.compile(r'^\{"blocks": (\d+)\}$', re.MULTILINE)
 _POLL_SECONDS = 0.2
 
@@ -62,11 +62,10 @@ def cases(gpu_name: str, vllm: str) -> list[Case]:
 
 def _case(given: dict[str, Any], gpu_name: str, vllm: str) -> Case:
     shape, engine = named(given["model"]), dict(given["engine"])
-    if (beyond := _LONGEST.get(str(engine.get("maxModelLen")))) is not None:
+    if (factor := _LONGEST.get(str(engine.get("maxModelLen")))) is not None:
         free = {**engine, "maxModelLen": None}
-        engine["maxModelLen"] = (
-            _predict(given["model"], shape, free, gpu_name, vllm)[1].longest + beyond
-        )
+        longest = _predict(given["model"], shape, free, gpu_name, vllm)[1].longest
+        engine["maxModelLen"] = int(longest * factor)
     arguments, predicted = _predict(given["model"], shape, engine, gpu_name, vllm)
     return Case(given["name"], shape, arguments, predicted)
 

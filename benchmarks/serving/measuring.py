@@ -9,11 +9,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.serving.processes import cpu_seconds, difference
-from benchmarks.serving.servers import NotStarted, Place, Server, triton, vllm_server
+from benchmarks.serving.servers import NotStarted, Place, Server, Variant, triton, vllm_server
 from benchmarks.serving.shapes import SHAPES, write_shape
 from qwenctl.bench import load
 from qwenctl.bench.results import read_figures
@@ -122,9 +123,10 @@ def _servers(
     if "vllm" in chosen.only:
         yield "", vllm_server(place, results.engine)
     if "triton" in chosen.only:
-        for instances in chosen.instances:
-            suffix = f" x{instances}" if instances > 1 else ""
-            yield suffix, triton(place, results.engine, instances)
+        wanted = product(chosen.instances, chosen.sends or (None,))
+        for number, (instances, sends) in enumerate(wanted):
+            variant = Variant(instances, sends, number)
+            yield variant.name, triton(place, results.engine, variant)
 
 
 def _doors(server: Server, suffix: str, wanted: Sequence[str] | None) -> Iterator[Door]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -29,7 +30,7 @@ MODEL = "bench"
 SYNTHETIC = Path("benchmarks/serving/synthetic/synthetic_worker.py")
 START_SECONDS = 420
 _LOOK_SECONDS = 0.5
-_HTTP, _GRPC, _METRICS, _DOOR, _VLLM = 18000, 18001, 18002, 18003, 18004
+_FIRST, _PORTS_EACH, _VLLM = 18000, 10, 18004
 
 Engine = dict[str, object]
 
@@ -44,6 +45,27 @@ class Server:
 
     pid: int
     doors: Mapping[str, Target]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of our Tritons.
+
+    Attributes:
+        instances: of the model, on one engine.
+        sends: responses a second and instance, instead of those of qwen_triton/outbox.py.
+        number: among those that are there at once.
+    """
+
+    instances: int = 1
+    sends: int | None = None
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others, where there is something to tell."""
+        told = f" x{self.instances}" if self.instances > 1 else ""
+        return told + (f" @{self.sends}" if self.sends else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +121,21 @@ class Place:
 
 
 @contextmanager
-def triton(place: Place, engine: Engine, instances: int) -> Iterator[Server]:
+def triton(place: Place, engine: Engine, variant: Variant) -> Iterator[Server]:
     """Our backend in Triton, with all its doors open.
 
     Raises:
         NotStarted: with the end of its log.
     """
-    models = place.folder / "models"
+    name = f"triton-{variant.number}"
+    http, grpc, metrics, door = range(first := _FIRST + variant.number * _PORTS_EACH, first + 4)
+    models = place.folder / "models" / name
     arguments = {"model": place.model_path(), **engine}
-    write_repository(models, MODEL, arguments, {"health_port": str(_DOOR)}, instances=instances)
+    write_repository(
+        models, MODEL, arguments, {"health_port": str(door)}, instances=variant.instances
+    )
+    if variant.sends is not None:
+        _set_pace(models / MODEL / "1/qwen_triton/outbox.py", variant.sends)
     if "worker_cls" in engine:
         # Triton's stub knows no PYTHONPATH, but the model's own folder.
         shutil.copy(ROOT / SYNTHETIC, models / MODEL / "1")
@@ -117,23 +145,22 @@ def triton(place: Place, engine: Engine, instances: int) -> Iterator[Server]:
         else shlex.split(os.environ.get("QWEN_TRITON_COMMAND", "tritonserver"))
     )
     flags = [
-        f"--model-repository={'/models' if place.from_image else models}",
+        f"--model-repository={f'/models/{name}' if place.from_image else models}",
         *FLAGS,
         f"--load-model={MODEL}",
-        f"--http-port={_HTTP}",
-        f"--grpc-port={_GRPC}",
-        f"--metrics-port={_METRICS}",
+        f"--http-port={http}",
+        f"--grpc-port={grpc}",
+        f"--metrics-port={metrics}",
     ]
-    _check_free(_HTTP)
-    name = f"triton-{instances}"
+    _check_free(http)
     with place.running(name, [*server, *flags]) as process:
-        _wait(process, f"http://127.0.0.1:{_HTTP}/v2/health/ready", place.folder / f"{name}.log")
+        _wait(process, f"http://127.0.0.1:{http}/v2/health/ready", place.folder / f"{name}.log")
         yield Server(
             process.pid,
             {
-                "Triton HTTP": Target(Protocol.GENERATE, (_HTTP,), MODEL),
-                "Triton gRPC": Target(Protocol.GRPC, (_GRPC,), MODEL),
-                ":9000": Target(Protocol.COMPLETIONS, (_DOOR,), MODEL),
+                "Triton HTTP": Target(Protocol.GENERATE, (http,), MODEL),
+                "Triton gRPC": Target(Protocol.GRPC, (grpc,), MODEL),
+                ":9000": Target(Protocol.COMPLETIONS, (door,), MODEL),
             },
         )
 
@@ -157,6 +184,18 @@ def vllm_server(place: Place, engine: Engine) -> Iterator[Server]:
     with place.running("vllm", words) as process:
         _wait(process, f"http://127.0.0.1:{_VLLM}/health", place.folder / "vllm.log")
         yield Server(process.pid, {"vLLM": Target(Protocol.COMPLETIONS, (_VLLM,), MODEL)})
+
+
+def _set_pace(outbox: Path, sends: int) -> None:
+    text, count = re.subn(
+        r"^SENDS_PER_SECOND = .*$",
+        f"SENDS_PER_SECOND = {sends}.0",
+        outbox.read_text(),
+        flags=re.MULTILINE,
+    )
+    if count != 1:
+        raise LookupError(f"{outbox} sets no SENDS_PER_SECOND")
+    outbox.write_text(text)
 
 
 def _check_free(port: int) -> None:

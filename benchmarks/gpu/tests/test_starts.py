@@ -37,7 +37,7 @@ def test_the_longest_fits_and_what_is_above_does_not() -> None:
         longest, above = found[f"{name}-longest"], found[f"{name}-above"]
         assert longest.fits
         assert not above.fits
-        assert above.plan.length == longest.plan.length + 256
+        assert above.plan.length == int(longest.plan.length * 1.05)
         assert longest.plan.length < longest.plan.shape.positions, "memory is what limits it"
 
 
@@ -51,7 +51,7 @@ def test_a_row_holds_what_was_computed_against_what_was_printed(tmp_path: Path) 
     assert "7b, 32768 tokens: started" in rows[0]
     assert "0.00 % |" in rows[0]
     assert "+100.00 %" in rows[0]
-    assert "20368 tokens: did not start" in rows[1]
+    assert "did not start | |" in rows[1]
 
 
 def test_every_model_of_the_cases_has_a_config_that_reads_back_as_itself() -> None:

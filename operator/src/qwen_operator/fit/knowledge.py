@@ -47,6 +47,7 @@ class Generation:
         graphs_in_share: CUDA graphs are taken from vLLM's share before the KV cache is sized.
         graphs: bytes of CUDA graphs.
         reserved_blocks: of the KV cache, that no request gets.
+        moe_workspace: the buffers of an experts' layer are kept beside the sampler's tensors.
     """
 
     since: str
@@ -54,6 +55,7 @@ class Generation:
     graphs_in_share: bool
     graphs: int
     reserved_blocks: int
+    moe_workspace: bool
 
 
 @cache
@@ -123,4 +125,5 @@ def generation(version: str | None) -> Generation:
         raw["graphs_in_share"],
         int(raw["graphs_gib"] * GIB),
         raw["reserved_blocks"],
+        raw["moe_workspace"],
     )

@@ -166,6 +166,16 @@ def _sampler(plan: Plan) -> int:
     return int(plan.vllm.sampler_copies * requests * plan.shape.vocab * _FLOAT32)
 
 
+def _workspace(plan: Plan) -> int:
+    """Between the halves of an experts' layer: two buffers for each token's experts in one step."""
+    shape = plan.shape
+    if not shape.experts or not plan.vllm.moe_workspace:
+        return 0
+    width = shape.moe_intermediate // plan.tensor
+    numbers = plan.step * shape.experts_per_token * (max(2 * width, shape.hidden) + width)
+    return numbers * plan.dtype_bytes
+
+
 def _in_main_memory(plan: Plan) -> Memory:
     """On the CPU vLLM is told how large the KV cache is, and takes what else it needs."""
     weights = weight_bytes(plan.shape, plan.tensor, plan.pipeline, plan.dtype_bytes)
@@ -196,7 +206,7 @@ def memory(plan: Plan) -> Memory:
         share=int(plan.gpu.memory * plan.utilization),
         weights=weight_bytes(plan.shape, plan.tensor, plan.pipeline, plan.dtype_bytes),
         # The sampler runs after the layers: the larger of the two is the peak.
-        activations=max(_forward(plan), _sampler(plan)),
+        activations=max(_forward(plan), _sampler(plan) + _workspace(plan)),
         other=int(other * GIB),
         graphs=inside,
         graphs_outside=graphs - inside,

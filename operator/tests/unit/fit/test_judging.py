@@ -127,7 +127,7 @@ def test_what_fits_is_told_with_what_it_comes_to() -> None:
     found = on("L4", "hf://Qwen/Qwen3-8B", maxModelLen=8192)
     assert found.verdict is Verdict.FITS
     assert found.message == (
-        "Qwen3-8B on L4: the KV cache holds 24352 tokens, 2 requests of maxModelLen 8192 at once"
+        "Qwen3-8B on L4: the KV cache holds 24976 tokens, 3 requests of maxModelLen 8192 at once"
     )
     assert found.instead == ()
 
@@ -142,7 +142,7 @@ def test_what_surely_does_not_fit_is_told_with_the_nearest_that_does() -> None:
 def test_what_misses_by_no_more_than_the_computation_may_is_not_refused() -> None:
     verdicts = {
         length: on("L4", "hf://Qwen/Qwen3-8B", maxModelLen=length).verdict
-        for length in (24_352, 24_353, 30_000, 40_000)
+        for length in (24_976, 24_977, 30_000, 40_000)
     }
     assert list(verdicts.values()) == [
         Verdict.FITS,

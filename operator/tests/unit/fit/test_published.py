@@ -7,11 +7,13 @@ import pytest
 
 from qwen_operator.fit.knowledge import GIB
 from qwen_operator.fit.weights import weight_bytes
-from tests.unit.fit.published import Case, cases, plan, table
+from tests.unit.fit.published import Case, cases, measured, measured_table, plan, table
 
 ROOT = Path(__file__).resolve().parents[4]
 USUAL = 2.0
 """Percent of vLLM's share that a computed KV cache may be off by; docs/fit.md says so."""
+OUR_OWN = 5.0
+"""Percent of its tokens that the KV cache of a start of our own may be off by."""
 
 WEIGHTS = {
     ("Qwen2.5-7B-Instruct", 1): 14.2487,
@@ -62,6 +64,14 @@ def test_weights_are_what_vllm_loaded(which: tuple[str, int], gib: float) -> Non
     assert computed == pytest.approx(gib, rel=0.015)
 
 
-def test_the_documented_table_is_the_computed_one() -> None:
+@pytest.mark.parametrize("case", measured(), ids=lambda each: each.raw["name"])
+def test_a_start_of_our_own_had_the_tokens_that_were_computed(case: Case) -> None:
+    assert abs(case.error_in_tokens) <= OUR_OWN, f"{case.error_in_tokens:+.1f} %"
+    weights = weight_bytes(plan(case.raw).shape, 1, 1, case.raw["plan"].get("dtype_bytes", 2)) / GIB
+    assert weights == pytest.approx(case.raw["seen"]["weights_gib"], rel=0.04)
+
+
+def test_the_documented_tables_are_the_computed_ones() -> None:
     page = (ROOT / "docs" / "fit.md").read_text(encoding="utf-8")
-    assert table() in page, f"docs/fit.md holds another table than:\n{table()}"
+    for each in (table(), measured_table()):
+        assert each in page, f"docs/fit.md holds another table than:\n{each}"

@@ -58,7 +58,7 @@ def test_a_name_is_made_from_the_model(model: str, source: str, name: str) -> No
 def test_the_context_is_made_to_fit_the_gpu() -> None:
     done = qwenctl(*ARGUMENTS, "--gpu", "RTX 4090")
     made = yaml.safe_load(done.out)
-    assert (done.code, made["spec"]["engine"]["maxModelLen"]) == (0, 34048)
+    assert (done.code, made["spec"]["engine"]["maxModelLen"]) == (0, 34560)
     assert "The model was made for 40960; this fits RTX 4090." in done.out
     assert qwenctl("fit", "-f", "-", "--gpu", "RTX 4090", stdin=done.out).code == 0
 
