@@ -1,6 +1,7 @@
 """`qwenctl` against the real API server and a model that is really served."""
 
 import json
+import re
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from e2e.stack import clients
 from e2e.stack.commands import kubectl
-from e2e.stack.models import NAMESPACE, Model, document
+from e2e.stack.models import NAMESPACE, Model, document, eventually
 from e2e.stack.qwenctl import Done, Follower, Terminal, guest_kubeconfig, qwenctl
 from e2e.stack.scalars import KUBECTL
 from e2e.suites.secrets import DOOR
@@ -147,6 +149,37 @@ def test_one_message_is_answered_over_a_port_that_nobody_forwarded(model: Model)
     refused = ask("chat", model.name, given="too long " * 5000)
     assert (refused.code, refused.out) == (1, "")
     assert "the model answered" in refused.err
+
+
+def requests_of(model: Model) -> tuple[int, int]:
+    """How many answers its engine is about, and how many it has ended by itself."""
+    (pod,) = model.pods()
+    text = clients.page(f"http://{pod['status']['podIP']}:8002/metrics")
+    under_way = re.findall(r"^vllm:num_requests_(?:running|waiting){.*} (\S+)$", text, re.MULTILINE)
+    by_itself = r'^vllm:request_success_total{.*finished_reason="(?:length|stop)".*} (\S+)$'
+    ended = re.findall(by_itself, text, re.MULTILINE)
+    return round(sum(map(float, under_way))), round(sum(map(float, ended)))
+
+
+def test_ctrl_c_ends_an_answer_in_the_engine_too(model: Model) -> None:
+    def is_idle() -> bool:
+        return requests_of(model)[0] == 0
+
+    eventually("the engine is idle", is_idle, 60)
+    ended = requests_of(model)[1]
+    question = ("Tell me a story.", "--max-tokens", "900", "--temperature", "0")
+    person = Terminal("chat", model.name, *HERE, "-m", *question)
+    try:
+        person.wait_for("Once upon a time")
+        person.interrupt()
+        assert (person.wait(), person.is_restored) == (130, True)
+    finally:
+        person.close()
+    # What it tells is a second old: the next answer's end is told together with that of this one.
+    assert ask("chat", model.name, "-m", "Who are you?").code == 0
+    eventually("the next one is counted", lambda: requests_of(model)[1] > ended, 60)
+    eventually("the engine is idle again", is_idle, 60)
+    assert requests_of(model)[1] == ended + 1
 
 
 def test_a_conversation_remembers_and_ctrl_c_stops_an_answer_and_not_the_program(

@@ -21,10 +21,15 @@ def main() -> None:
     from qwen_operator.errors import OperatorError  # noqa: PLC0415
     from qwenctl.application import app  # noqa: PLC0415
     from qwenctl.exits import Exit  # noqa: PLC0415
-    from qwenctl.output import complain  # noqa: PLC0415
+    from qwenctl.output import complain, gone  # noqa: PLC0415
 
     try:
         typer.main.get_command(app).main(prog_name=program())
+    except SystemExit as end:
+        # What click itself writes, such as --help: without a reader it ends with 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            raise gone(sys.stdout) from None
+        raise
     except OperatorError as problem:
         complain(f"error: {problem}")
         sys.exit(getattr(problem, "code", Exit.USAGE))

@@ -34,8 +34,8 @@ Output = Annotated[
 ]
 
 
-def _gone(stream: TextIO) -> SystemExit:
-    """The reader left: nothing more is written, and Python's last flush fails silently."""
+def gone(stream: TextIO) -> SystemExit:
+    """The reader left: nothing more is written, so that Python's last flush cannot fail."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     return SystemExit(Exit.BROKEN_PIPE)
@@ -51,7 +51,7 @@ def write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        raise _gone(sys.stdout) from None
+        raise gone(sys.stdout) from None
 
 
 def document(value: Any, form: Format) -> str:  # noqa: ANN401 - any JSON value
@@ -98,6 +98,13 @@ def say(value: Any, form: Format, parts: Iterable[RenderableType]) -> None:  # n
 
 
 def complain(text: str) -> None:
-    """Write to standard error."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Write to standard error.
+
+    Raises:
+        SystemExit: with Exit.BROKEN_PIPE, where nobody reads it.
+    """
+    try:
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        raise gone(sys.stderr) from None

@@ -1,80 +1,96 @@
-"""Asking a served model by Triton's generate_stream, over a forwarded port."""
+"""Asking a served model by Triton's ModelStreamInfer, over a forwarded port.
 
-import http.client
-import json
-import socket
-from collections.abc import Generator, Iterable, Iterator
+gRPC and not HTTP, for what happens when nobody wants the answer any more: a call that is cancelled
+ends in the engine at once, also one that still waits in the queue; of a reader of generate_stream
+who left Triton only learns when it next has something to write.
+"""
+
+import importlib
+from collections.abc import Generator
 from typing import Any
 
 from qwen_operator import naming
-from qwenctl.errors import ModelError
+from qwen_operator.errors import InvalidSpec
+from qwenctl.errors import ModelError, NoCluster
 from qwenctl.online.connection import Cluster
-from qwenctl.online.forwarding import connected
+from qwenctl.online.forwarding import listening
 from qwenctl.online.members import ready_pods
 
 Json = dict[str, Any]
-
-_CHUNK = 1 << 16
-_HEADERS = {"Content-Type": "application/json", "Accept": "text/event-stream"}
-
-
-def model_path(resource: Json) -> str:
-    """Where the model answers on port 8000 of its pods."""
-    served = resource["spec"]["model"].get("servedName") or resource["metadata"]["name"]
-    return f"/v2/models/{served}/generate_stream"
+Inputs = dict[str, str | bool]
+"""Name of one of the model's inputs → what it is given."""
 
 
-def pieces(lines: Iterable[str]) -> Generator[tuple[str, int]]:
-    """Text and number of tokens of each event of a stream of server-sent events.
+class BrokenOff(ConnectionError):
+    """There is no way to the model's server, or no longer."""
+
+
+def served_name(resource: Json) -> str:
+    """What Triton calls the model."""
+    return str(resource["spec"]["model"].get("servedName") or resource["metadata"]["name"])
+
+
+def check_client() -> None:
+    """See to it that Triton's client is there.
 
     Raises:
-        ModelError: the model's server ended the stream with an error.
+        InvalidSpec: it is not.
     """
-    for line in lines:
-        if not line.startswith("data:"):
-            continue
-        try:
-            found = json.loads(line.removeprefix("data:"))
-        except ValueError:
-            continue
-        if "error" in found:
-            raise ModelError(f"the model answered with an error: {found['error']}")
-        # Several tokens come in one event where the reader is late.
-        yield str(found.get("response") or ""), int(found.get("num_output_tokens", 1))
+    try:
+        importlib.import_module("qwenctl.messages")
+    except ImportError as problem:
+        raise InvalidSpec(
+            f"Triton's gRPC client is missing ({problem}): pip install '.[cli]' in the checkout"
+        ) from problem
 
 
-def ask(way: socket.socket, path: str, request: Json) -> Generator[tuple[str, int]]:
-    """Text and tokens of each event of an answer.
+def ask(address: str, model: str, inputs: Inputs) -> Generator[tuple[str, int]]:
+    """Text and tokens of each response of an answer; the channel's end cancels what is left.
 
     Args:
-        way: to port 8000 of a pod.
-        path: of the model.
-        request: generate_stream's body.
+        address: host and port of a Triton.
+        model: its name there.
+        inputs: by their names.
 
     Raises:
+        BrokenOff: nobody answers there, or no longer.
         ModelError: the model's server refused.
-        EOFError: it broke off.
     """
-    asking = http.client.HTTPConnection("model")
-    asking.sock = way
-    try:
-        asking.request("POST", path, json.dumps(request), _HEADERS)
-        answer = asking.getresponse()
-        if answer.status != http.client.OK:
-            said = _refusal(answer.read())
-            raise ModelError(f"the model answered {answer.status}: {said}")
-        yield from pieces(_lines(answer))
-    except http.client.HTTPException as problem:
-        raise EOFError("the model's server broke off") from problem
+    # Only here, since they take a moment that no other command should take.
+    messages: Any = importlib.import_module("qwenctl.messages")
+    grpc: Any = importlib.import_module("grpc")
+    services: Any = importlib.import_module("tritonclient.grpc.service_pb2_grpc")
+    with grpc.insecure_channel(address, options=messages.CHANNEL_OPTIONS) as channel:
+        stub = services.GRPCInferenceServiceStub(channel)
+        call = stub.ModelStreamInfer(iter([messages.request(model, inputs)]))
+        try:
+            for response in call:
+                if response.error_message:
+                    raise ModelError(f"the model answered: {response.error_message}")
+                if (found := messages.piece(response)) is not None:
+                    yield found
+                if messages.is_final(response):
+                    return
+            raise BrokenOff("the model's server broke off")
+        except grpc.RpcError as problem:
+            if problem.code() is grpc.StatusCode.UNAVAILABLE:
+                raise BrokenOff(f"the model's server broke off: {problem.details()}") from problem
+            words = f"{problem.details()} ({problem.code().name})"
+            raise ModelError(f"the model's server answered: {words}") from problem
 
 
 class Door:
     """A served model, asked over a port of one of its pods that is forwarded for each question."""
 
     def __init__(self, cluster: Cluster, resource: Json) -> None:
-        """Nothing is sent yet."""
+        """Nothing is sent yet.
+
+        Raises:
+            InvalidSpec: Triton's client is missing.
+        """
+        check_client()
         self._cluster, self._resource = cluster, resource
-        self._path, self._name = model_path(resource), ""
+        self._name = ""
 
     def _pod(self) -> Json:
         """The pod of before, which holds the conversation in its cache, if it still serves."""
@@ -84,30 +100,18 @@ class Door:
         self._name = chosen["metadata"]["name"]
         return chosen
 
-    def ask(self, request: Json) -> Generator[tuple[str, int]]:
-        """Text and tokens of each event of an answer.
+    def ask(self, inputs: Inputs) -> Generator[tuple[str, int]]:
+        """Text and tokens of each response of an answer.
 
         Raises:
             NoCluster: there is no way to the pod, or it broke off.
             ModelError: the model's server refused.
         """
-        with connected(self._cluster, self._pod(), naming.HTTP_PORT) as way:
-            yield from ask(way, self._path, request)
-
-
-def _lines(answer: http.client.HTTPResponse) -> Iterator[str]:
-    """Lines as they come; http.client's own end quietly where a server breaks off."""
-    rest = b""
-    while part := answer.read1(_CHUNK):
-        *whole, rest = (rest + part).split(b"\n")
-        yield from (each.decode("utf-8", "replace") for each in whole)
-    yield rest.decode("utf-8", "replace")
-
-
-def _refusal(body: bytes) -> str:
-    # generate_stream sends its refusals as an event, generate as they are.
-    text = body.decode("utf-8", "replace").strip().removeprefix("data:").strip()
-    try:
-        return str(json.loads(text)["error"])
-    except (ValueError, LookupError, TypeError):
-        return text[:500]
+        with listening(self._cluster, self._pod(), naming.GRPC_PORT) as way:
+            try:
+                yield from ask(f"127.0.0.1:{way.port}", served_name(self._resource), inputs)
+            except BrokenOff as problem:
+                if way.failure is not None:
+                    raise way.failure from problem
+                where = f"port {naming.GRPC_PORT} of pod {self._name}"
+                raise NoCluster(f"{where}: {way.refusal or problem}") from problem

@@ -1,7 +1,5 @@
 """`qwenctl bench`: a load test of a served model, and its comparison with an earlier one."""
 
-import json
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,13 +15,12 @@ from qwen_operator.errors import InvalidSpec
 from qwenctl.bench import load
 from qwenctl.bench.load import Level, Protocol, Target
 from qwenctl.bench.plotting import plot
-from qwenctl.bench.prompts import prompt
 from qwenctl.bench.results import Results, today
 from qwenctl.bench.results import load as read_results
 from qwenctl.bench.samples import Figures, figures
 from qwenctl.errors import ModelError, NoCluster
 from qwenctl.exits import Exit
-from qwenctl.online.asking import Door, ask, model_path
+from qwenctl.online.asking import BrokenOff, check_client, served_name
 from qwenctl.online.benched import against, fallen, line, screen
 from qwenctl.online.completing import resource_names
 from qwenctl.online.connection import Cluster
@@ -31,13 +28,13 @@ from qwenctl.online.forwarding import listening
 from qwenctl.online.kubeconfig import Target as Where
 from qwenctl.online.members import ready_pods
 from qwenctl.online.options import Context, Kubeconfig, Namespace
+from qwenctl.online.probing import check_length
 from qwenctl.online.watching import watched
 from qwenctl.output import Format, Output, complain, say
 
 Json = dict[str, Any]
 
 STREAMS = "1,2,4,16,32"
-_CONNECT_SECONDS = 10
 
 
 class Doors(StrEnum):
@@ -104,55 +101,15 @@ def _measured(
     return replace(found, server=looking.told), next(failures, "")
 
 
-def _check_client(door: Doors) -> None:
-    if door is Doors.grpc:
-        try:
-            import tritonclient.grpc  # noqa: F401, PLC0415 - only who asks for it needs it
-        except ImportError as problem:
-            raise InvalidSpec(
-                "--door grpc needs Triton's client: pip install '.[client]' in the checkout"
-            ) from problem
-
-
-def _asked_once(
-    reach: tuple[Cluster, Json], target: Target, url: str | None, request: Json
-) -> Iterator[tuple[str, int]]:
-    """One request by HTTP, by whichever way the load will take."""
-    cluster, resource = reach
-    if url is None:
-        yield from Door(cluster, resource).ask(request)
-        return
+def _check_length(target: Target, tokens: int, ways: list[Any], url: str | None) -> None:
+    """Ask once before all else, and tell why where there is no way."""
     try:
-        with socket.create_connection((target.host, target.ports[0]), _CONNECT_SECONDS) as way:
-            way.settimeout(None)
-            yield from ask(way, model_path(resource), request)
-    except (OSError, EOFError) as problem:
-        raise NoCluster(f"--url {url}: {problem}") from problem
-
-
-def _check_length(tokens: int, events: Iterator[tuple[str, int]]) -> None:
-    """Whether the model gives answers as long as the figures will count.
-
-    Raises:
-        InvalidSpec: it stops before.
-    """
-    came = sum(each for _, each in events)
-    if came != tokens:
-        raise InvalidSpec(
-            f"--tokens {tokens}: the model stopped after {came}, where prompt and answer are as"
-            " long as spec.engine.maxModelLen allows; ask for fewer"
-        )
-
-
-def _probe(tokens: int) -> Json:
-    """A request such as the load will be made of, whose answer's tokens are told."""
-    sampling = {"max_tokens": tokens, "ignore_eos": True, "temperature": 1.0}
-    return {
-        "text_input": prompt(0, 0, 0),
-        "stream": True,
-        "return_num_output_tokens": True,
-        "sampling_parameters": json.dumps(sampling),
-    }
+        check_length(target, tokens)
+    except BrokenOff as problem:
+        if (failure := next((each.failure for each in ways if each.failure), None)) is not None:
+            raise failure from problem
+        where = f"--url {url}" if url else "the forwarded port"
+        raise NoCluster(f"{where}: {problem}") from problem
 
 
 def _run(
@@ -162,7 +119,6 @@ def _run(
     door, url, levels = plan
     name, protocol, _ = _DOORS[door]
     spec, pods = resource["spec"], ready_pods(cluster, resource)
-    model = spec["model"].get("servedName") or resource["metadata"]["name"]
     results = Results(
         spec["model"]["source"],
         spec.get("engine") or {},
@@ -171,11 +127,8 @@ def _run(
         today(),
     )
     with _reached(cluster, pods, door, url) as (ports, ways):
-        target = _target(protocol, model, url, ports)
-        if url is None or protocol is Protocol.GENERATE:
-            request = _probe(results.tokens)
-            asked = _asked_once((cluster, resource), target, url, request)
-            _check_length(results.tokens, asked)
+        target = _target(protocol, served_name(resource), url, ports)
+        _check_length(target, results.tokens, ways, url)
         named = ", ".join(str(each.streams) for each in levels)
         complain(f"levels: {named}, {levels[0].turns} answers a stream and one to warm up")
         for level in levels:
@@ -263,7 +216,8 @@ def bench(
         now = _read(results)
     else:
         assert name is not None  # noqa: S101 - seen to above
-        _check_client(door)
+        if door is Doors.grpc:
+            check_client()
         levels = _levels(streams, turns, tokens)
         cluster = Cluster(Where(kubeconfig, context, namespace))
         now = _run(cluster, cluster.resource(name), (door, url, levels), save)

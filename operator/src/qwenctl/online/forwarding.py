@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from qwen_operator.errors import OperatorError
-from qwenctl.errors import NoCluster
 from qwenctl.online.connection import Cluster
 
 _DATA, _CHUNK = 0, 1 << 16
@@ -81,28 +80,12 @@ def _dial(cluster: Cluster, pod: Mapping[str, Any], port: int) -> Any:  # noqa: 
     return cluster.websocket(attempt, path, {"ports": str(port)})
 
 
-@contextmanager
-def connected(cluster: Cluster, pod: Mapping[str, Any], port: int) -> Iterator[socket.socket]:
-    """A socket whose other end is a port of a pod.
-
-    Raises:
-        NoCluster: the API server does not let us, or gave no answer.
-    """
-    way = _dial(cluster, pod, port)
-    ours, theirs = socket.socketpair()
-    tunnel = _Tunnel(way, theirs)
-    try:
-        yield ours
-    except (OSError, EOFError) as problem:
-        why = tunnel.refusal.strip() or str(problem)
-        raise NoCluster(f"port {port} of pod {pod['metadata']['name']}: {why}") from problem
-    finally:
-        tunnel.close()
-        ours.close()
-
-
 class _Listener:
-    """A port of this machine that leads to one of a pod."""
+    """A port of this machine that leads to one of a pod.
+
+    Attributes:
+        failure: why the API server did not lead there; None where it did.
+    """
 
     def __init__(self, cluster: Cluster, pod: Mapping[str, Any], port: int) -> None:
         self._cluster, self._pod, self._port = cluster, pod, port
@@ -115,6 +98,11 @@ class _Listener:
     def port(self) -> int:
         """Where it listens."""
         return int(self._door.getsockname()[1])
+
+    @property
+    def refusal(self) -> str:
+        """What kubelet said of a port that it could not reach; empty where it did."""
+        return next((each.refusal.strip() for each in self._tunnels if each.refusal), "")
 
     def _accept(self) -> None:
         with suppress(OSError):

@@ -12,7 +12,7 @@ import typer
 
 from qwen_operator.errors import InvalidSpec, OperatorError
 from qwenctl.exits import Exit
-from qwenctl.online.asking import Door
+from qwenctl.online.asking import Door, Inputs
 from qwenctl.online.connection import Cluster
 from qwenctl.online.kubeconfig import Target
 from qwenctl.online.options import Context, Kubeconfig, Name, Namespace
@@ -43,8 +43,8 @@ class Conversation:
     messages: list[Json] = field(default_factory=list)
     sampling: Json = field(default_factory=dict)
 
-    def request(self, prompt: str) -> Json:
-        """The body for one more message of the user."""
+    def request(self, prompt: str) -> Inputs:
+        """The model's inputs for one more message of the user."""
         begun = [] if self.system is None else [{"role": "system", "content": self.system}]
         history = [*begun, *self.messages]
         return {
@@ -196,9 +196,9 @@ def chat(
 ) -> None:
     """Talk to a model that is served.
 
-    A port of a pod is forwarded meanwhile, as `kubectl port-forward` does, which needs the
-    permission to get and create pods/portforward. Without a terminal, standard input is one
-    message.
+    It asks by Triton's gRPC: an answer that Ctrl-C stops is cancelled in the engine, too. A port of
+    a pod is forwarded meanwhile, as `kubectl port-forward` does, which needs the permission to get
+    and create pods/portforward. Without a terminal, standard input is one message.
     """
     cluster = Cluster(Target(kubeconfig, context, namespace))
     resource = cluster.resource(name)

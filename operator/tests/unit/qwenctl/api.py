@@ -27,6 +27,8 @@ class Api(ThreadingHTTPServer):
             that gives the parts of a stream.
         asked: method, path, query and body of every request.
         left: readers of streams that left before the end.
+        pods: port of a pod → the port here that answers for it, or what kubelet says instead;
+            this server itself for all others.
     """
 
     daemon_threads = True
@@ -35,6 +37,7 @@ class Api(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: dict[tuple[str, str], Any] = {}
         self.left = 0
+        self.pods: dict[int, int | str] = {}
         self.asked: list[tuple[str, str, dict[str, list[str]], Any]] = []
 
     @property
@@ -86,8 +89,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _forward(self) -> None:
-        """A forwarded port of a pod, behind which this server itself answers."""
-        self.server.asked.append(("GET", urlsplit(self.path).path, {}, None))
+        """A forwarded port of a pod."""
+        parts = urlsplit(self.path)
+        self.server.asked.append(("GET", parts.path, parse_qs(parts.query), None))
+        asked = int(parse_qs(parts.query)["ports"][0])
+        behind = self.server.pods.get(asked, self.server.server_port)
         key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
         self.send_response_only(101)
         self.send_header("Upgrade", "websocket")
@@ -97,9 +103,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Sec-WebSocket-Protocol", "v4.channel.k8s.io")
         self.end_headers()
         self.close_connection = True
-        with socket.create_connection(("127.0.0.1", self.server.server_port)) as pod:
-            for channel in (0, 1):
-                self.wfile.write(_frame(bytes((channel,)) + struct.pack("<H", 8000)))
+        for channel in (0, 1):
+            self.wfile.write(_frame(bytes((channel,)) + struct.pack("<H", asked)))
+        if isinstance(behind, str):
+            self.wfile.write(_frame(b"\1" + behind.encode()))
+            return
+        with socket.create_connection(("127.0.0.1", behind)) as pod:
             threading.Thread(target=self._from_pod, args=(pod,), daemon=True).start()
             while content := _payload(self.rfile):
                 pod.sendall(content[1:])

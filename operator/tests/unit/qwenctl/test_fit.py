@@ -129,16 +129,6 @@ def test_a_file_that_holds_something_else_says_what(text: str, said: str) -> Non
     assert said in done.err
 
 
-def test_a_reader_that_goes_away_is_no_error_message() -> None:
-    read, write = os.pipe()
-    os.close(read)
-    with os.fdopen(write, "wb") as pipe:
-        done = subprocess.run(
-            [*COMMAND, *LARGE], stdout=pipe, stderr=subprocess.PIPE, check=False, env=ENVIRONMENT
-        )
-    assert (done.returncode, done.stderr) == (141, b"")
-
-
 def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
     fifo = tmp_path / "never-written"
     os.mkfifo(fifo)
