@@ -49,6 +49,7 @@ class Pod:
         waiting: requests.
         cache: share of the KV cache in use.
         told: what its backend tells of its start: phase → seconds ago that it began.
+        download: bytes that it has, and all of them.
     """
 
     reached: tuple[float, ...]
@@ -57,6 +58,7 @@ class Pod:
     waiting: int = 0
     cache: float = 0.0
     told: Mapping[str, float] = field(default_factory=dict)
+    download: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ class Playing:
         if pod is None or not pod.told:
             return None
         now = datetime.now(UTC).timestamp()
-        return Progress(list(pod.told)[-1], {name: now - ago for name, ago in pod.told.items()})
+        began = {name: now - ago for name, ago in pod.told.items()}
+        return Progress(list(pod.told)[-1], began, pod.download)
 
 
 class Answering:

@@ -9,6 +9,10 @@ from typing import Any
 
 from qwen_operator import naming
 
+_GIB = 1 << 30
+_STEPS = 20
+"""In so many a download is told."""
+
 
 class Engine(Enum):
     """What :8002 of a pod says about its engine."""
@@ -30,10 +34,23 @@ class Progress:
     Attributes:
         phase: the backend's word for what it does.
         entered: phase → when it was entered, unix seconds on the node's clock.
+        download: bytes of weights that are there, and that will be where that is known; None
+            unless it downloads now.
     """
 
     phase: str
     entered: Mapping[str, float]
+    download: tuple[int, int | None] | None = None
+
+    @property
+    def milestone(self) -> tuple[int, int | None] | None:
+        """The download as of its last twentieth, or GiB where nobody knows the whole."""
+        if self.download is None:
+            return None
+        done, total = self.download
+        if total is None:
+            return done // _GIB * _GIB, None
+        return total * min(_STEPS, _STEPS * done // total) // _STEPS, total
 
     @property
     def is_complete(self) -> bool:

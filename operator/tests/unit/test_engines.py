@@ -227,6 +227,11 @@ async def test_how_far_a_start_is_is_asked_while_the_model_loads(
     assert await engines.read(pod("a")) is True
     assert await engines.read(pod("a")) is False
     assert engines.progress_of(pod("a")) == Progress("downloading", {"downloading": 5.0})
+    for done, is_news in ((0, True), (4, False), (5, True), (9, False), (100, True)):
+        told = Progress("downloading", {"downloading": 5.0}, (done, 100))
+        pods.progresses["ip-of-a"] = told
+        assert await engines.read(pod("a")) is is_news, "a twentieth is news, less is none"
+        assert engines.progress_of(pod("a")) == told
     pods.progresses["ip-of-a"] = Progress("loading", {"downloading": 5.0, "loading": 9.0})
     assert await engines.read(pod("a")) is True
     engines.forget_all_but([])

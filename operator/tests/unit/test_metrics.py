@@ -91,6 +91,29 @@ def test_how_far_a_start_is_is_read_or_it_is_no_answer(text: str, phase: str | N
     assert (None if found is None else found.phase) == phase
 
 
+@pytest.mark.parametrize(
+    ("told", "download"),
+    [
+        ('{"bytes": 5, "total": 9}', (5, 9)),
+        ('{"bytes": 5}', (5, None)),
+        ('{"bytes": 5, "total": 0}', (5, None)),
+        ('{"bytes": 5, "total": "9"}', (5, None)),
+        ('{"bytes": -5, "total": 9}', None),
+        ('{"bytes": 1e3}', None),
+        (f'{{"bytes": {10**30}}}', None),
+        ("{}", None),
+        ("[]", None),
+        ("null", None),
+    ],
+)
+def test_how_much_is_downloaded_is_read_or_nothing_is_said_of_it(
+    told: str, download: tuple[int, int | None] | None
+) -> None:
+    found = parse_progress(f'{{"phase": "downloading", "phases": {{}}, "download": {told}}}')
+    assert found is not None
+    assert (found.phase, found.download) == ("downloading", download)
+
+
 JUNK = st.text(st.sampled_from('qwen_engine_up{}"=,\\ 10.\t#NaNe+-\x00é\n'), max_size=40)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qwen_operator.facts import Engine, Outside, PodFacts, Progress, Times, read_pod
 from qwen_operator.status.pods import trouble
-from qwen_operator.status.startup import startup
+from qwen_operator.status.startup import download, startup
 
 
 def pod(name: str = "a", ready: str | None = "2026-01-01T00:02:00Z") -> PodFacts:
@@ -106,6 +106,48 @@ def test_a_model_that_loads_is_told_with_its_phase(phase: str, words: str) -> No
     found = trouble(replace(told, engine=Engine.UNKNOWN))
     assert found is not None
     assert (found.reason.name, words in found.message) == ("ModelLoading", True), found.message
+
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ((0, 16 * GIB), {"bytes": 0, "totalBytes": 16 * GIB}),
+        ((GIB, 10 * GIB), {"bytes": GIB, "totalBytes": 10 * GIB}),
+        ((GIB + GIB // 3, 10 * GIB), {"bytes": GIB, "totalBytes": 10 * GIB}),
+        # The cache also holds the tokenizer: it may be more than the index says.
+        ((11 * GIB, 10 * GIB), {"bytes": 10 * GIB, "totalBytes": 10 * GIB}),
+        ((5 * GIB + 17, None), {"bytes": 5 * GIB}),
+    ],
+)
+def test_a_download_is_told_in_twentieths_or_in_gib(
+    told: tuple[int, int | None], found: dict[str, int]
+) -> None:
+    loads = replace(pod("b", None), progress=Progress("downloading", {}, told))
+    assert download([pod(), loads]) == {"pod": "b", **found}
+
+
+def test_of_several_downloads_the_first_by_name_is_told() -> None:
+    pods = [
+        replace(pod(name, None), progress=Progress("downloading", {}, (done * GIB, None)))
+        for name, done in (("c", 1), ("b", 2), ("d", 3))
+    ]
+    assert download(pods) == {"pod": "b", "bytes": 2 * GIB}
+
+
+def test_what_downloads_no_more_is_told_of_no_download() -> None:
+    progress = Progress("loading", {})
+    assert download([pod(), replace(pod("b", None), progress=progress)]) is None
+
+
+def test_a_download_stands_in_the_status_and_never_costs_more_than_twenty_writes() -> None:
+    total = 16_000_000_000
+    moments = {
+        Progress("downloading", {}, (done, total)).milestone for done in range(0, total, 10**7)
+    }
+    assert len(moments) == 20
 
 
 def test_the_pod_that_became_ready_last_counts() -> None:

@@ -73,6 +73,19 @@ class Startup(Part):
     where the backend did not tell."""
 
 
+class Download(Part):
+    """The weights that a pod downloads at the moment."""
+
+    pod: str
+    """The pod; of several that download, the first by name."""
+
+    bytes: Annotated[int, Field(ge=0)]
+    """What it has, to the last twentieth of all, or GiB where that is not known."""
+
+    total_bytes: Annotated[int, Field(ge=0)] | None = None
+    """All of it, as the model's index says; left out where the model has none, being one file."""
+
+
 class Endpoints(Part):
     """Where the model answers inside the cluster."""
 
@@ -183,6 +196,7 @@ class Status(Part):
     endpoints: Endpoints | None = None
     fit: Fit | None = None
     startup: Startup | None = None
+    download: Download | None = None
     failure: Failure | None = None
     conditions: Annotated[
         tuple[Condition, ...],

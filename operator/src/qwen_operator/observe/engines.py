@@ -218,7 +218,7 @@ class Engines:
             await self._ask(place, address)
 
     async def _ask(self, place: tuple[str, int], address: str) -> bool:
-        """Ask how far a start is; return whether another phase is told."""
+        """Ask how far a start is; return whether another phase is told, or a good part more."""
         async with self._bound:
             found = await self._scraper.progress(address)
         if found is None:
@@ -226,4 +226,6 @@ class Engines:
             return False
         before = self._progress.get(place)
         self._progress[place] = found
-        return before is None or before.phase != found.phase
+        if before is None or before.phase != found.phase:
+            return True
+        return before.milestone != found.milestone

@@ -113,7 +113,12 @@ def _steps(pod: PodFacts) -> list[Json]:
     else:
         began.append(("starting", times.started))
         began += [(name, progress.since(name)) for name in _TOLD_BY_THE_BACKEND]
-    return [{"name": name, "since": moment} for name, moment in began if moment is not None]
+    steps: list[Json] = [
+        {"name": name, "since": moment} for name, moment in began if moment is not None
+    ]
+    if progress is not None and progress.download is not None and steps:
+        steps[-1]["bytes"], steps[-1]["total"] = progress.download
+    return steps
 
 
 def _furthest(pods: Iterable[PodFacts]) -> Json | None:

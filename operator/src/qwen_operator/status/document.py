@@ -8,7 +8,7 @@ from qwen_operator import naming
 from qwen_operator.facts import Facts
 from qwen_operator.status.pods import Trouble
 from qwen_operator.status.reasons import Reason
-from qwen_operator.status.startup import startup
+from qwen_operator.status.startup import download, startup
 from qwen_operator.status.verdict import Seen
 
 Json = dict[str, Any]
@@ -121,6 +121,8 @@ def counts(what: Seen, found: Trouble, before: Mapping[str, Any] | None = None) 
     }
     if (took := startup(what.facts.pods, (before or {}).get("startup"))) is not None:
         made["startup"] = took
+    if (moved := download(what.facts.pods)) is not None:
+        made["download"] = moved
     if found.reason.value.failing:
         made["failure"] = _failure(found)
     return made

@@ -32,6 +32,8 @@ _LATEST = 2**33
 """No clock says so much, unix seconds, for a while."""
 
 _MOST_HEALTH_BYTES = 16 * 1024
+_MOST_WEIGHTS = 2**53
+"""Bytes; whatever reads JSON can hold so many."""
 _HEALTHY_OR_NOT = frozenset({200, 503})
 _MOST_READY_BYTES = 1024
 _REFUSED = range(400, 500)
@@ -130,10 +132,20 @@ def parse_progress(text: str) -> Progress | None:
         found = json.loads(text)
         phase, entered = found["phase"], found["phases"]
         moments = {str(name): float(moment) for name, moment in entered.items()}
+        download = _download(found.get("download"))
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
     sane = all(0 <= each < _LATEST for each in moments.values())
-    return Progress(str(phase), moments) if sane else None
+    return Progress(str(phase), moments, download) if sane else None
+
+
+def _download(told: object) -> tuple[int, int | None] | None:
+    """Bytes that are here, and the whole where it is told; None for what nobody could mean."""
+    done, total = (told.get("bytes"), told.get("total")) if isinstance(told, dict) else (None, None)
+    if not isinstance(done, int) or not 0 <= done < _MOST_WEIGHTS:
+        return None
+    known = isinstance(total, int) and 0 < total < _MOST_WEIGHTS
+    return done, total if known else None
 
 
 class HttpScraper:

@@ -95,6 +95,16 @@ def _with_amounts(found: Progress, log: str) -> Progress:
     return found
 
 
+def told_by_operator(status: Mapping[str, Any]) -> dict[str, Progress]:
+    """Name of a pod → how far its download is, for whoever may not ask the pod."""
+    told = status.get("download")
+    if told is None:
+        return {}
+    done, total = int(told["bytes"]), told.get("totalBytes")
+    percent = 100 * done // total if total else None
+    return {told["pod"]: Progress(_DOWNLOADING, percent, done, total)}
+
+
 def of_log(log: str) -> Progress | None:
     """What the last telling line of a log says; None where no line tells."""
     latest = -1

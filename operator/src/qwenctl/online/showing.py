@@ -16,7 +16,7 @@ from qwenctl.online.connection import Cluster
 from qwenctl.online.kubeconfig import Target
 from qwenctl.online.members import events_of, pods_of
 from qwenctl.online.options import Context, Kubeconfig, Name, Namespace
-from qwenctl.online.progress import Progress, bar, of_model, progress_of
+from qwenctl.online.progress import Progress, bar, of_model, progress_of, told_by_operator
 from qwenctl.online.view import age, condition, event_time, is_ready, pod
 from qwenctl.output import Format, Output, document, plain_table, rendered, say, write
 
@@ -42,7 +42,12 @@ def _looked_at(cluster: Cluster, name: str) -> Json:
     starting = [each for each in pods if pod(each).state == "Loading"]
     read = {each["metadata"]["name"]: progress_of(cluster, each) for each in starting}
     source = found["spec"]["model"]["source"]
-    known = {of: of_model(each, source) for of, each in read.items() if each is not None}
+    told = told_by_operator(found.get("status") or {})
+    known = {
+        of: of_model(each, source)
+        for of, seen in read.items()
+        if (each := seen or told.get(of)) is not None
+    }
     return status_value(found, pods, known)
 
 

@@ -119,6 +119,14 @@ async def test_a_backend_that_tells_of_its_start_is_heard() -> None:
     assert steps[-1]["since"] == ago(20)
 
 
+async def test_how_much_of_a_download_is_here_is_told_with_its_phase() -> None:
+    gib = 2**30
+    loads = Pod((90, 80, 70), told={"downloading": 60}, download=(3 * gib, 15 * gib))
+    found = await told(Invented("a", SOURCE, "ModelLoading", pods=(loads,)), whole=True, rounds=1)
+    wanted = {"name": "downloading", "since": ago(60), "bytes": 3 * gib, "total": 15 * gib}
+    assert found["phase"] == found["pods"][0]["steps"][-1] == wanted
+
+
 async def test_the_pod_that_has_come_furthest_tells_the_phase() -> None:
     pods = (Pod((90,)), Pod((80, 70, 60)), Pod((50, 40)))
     found = await told(Invented("a", SOURCE, "ModelLoading", pods=pods))

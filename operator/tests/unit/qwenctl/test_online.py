@@ -80,6 +80,16 @@ def test_what_the_backend_tells_of_a_download_is_shown_with_its_bytes(api: Api) 
     assert shown in qwenctl("status", "qwen").out
 
 
+def test_who_may_not_ask_a_pod_sees_the_download_as_the_operator_tells_it(api: Api) -> None:
+    body = failing()
+    body["status"]["download"] = {"pod": "qwen-1", "bytes": 4 * 2**30, "totalBytes": 16 * 2**30}
+    hold(api, body, [pod()])
+    api.holds(f"{PODS}/qwen-1:9000/proxy/health", (403, {"message": "no pods/proxy"}))
+    api.holds(f"{PODS}/qwen-1/log", (403, {"message": "no pods/log"}))
+    shown = "qwen-1: [#####...............] 25% downloading the weights (4.0 of 16.0 GiB)"
+    assert shown in qwenctl("status", "qwen").out
+
+
 def test_whether_it_fits_stands_on_the_screen(api: Api) -> None:
     body = serving_body()
     body["status"]["fit"] = {"verdict": "MayNotFit", "message": "Qwen3-8B on L4: too long"}

@@ -29,6 +29,12 @@ export function duration(seconds) {
   return told.map(([count, unit]) => `${count} ${unit}`).join(" ");
 }
 
+/** How much of a download is here: "3.2 of 15.2 GiB", or "3.2 GiB" where the whole is not known. */
+export function amount(bytes, total) {
+  const there = (size) => (size / 2 ** 30).toFixed(1);
+  return typeof total === "number" ? `${there(bytes)} of ${there(total)} GiB` : `${there(bytes)} GiB`;
+}
+
 /** Seconds since an RFC 3339 time, by the operator's clock; null where there is none. */
 export function since(moment, now) {
   const at = Date.parse(moment ?? "");

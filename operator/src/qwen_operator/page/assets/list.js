@@ -1,7 +1,7 @@
 // The list of models: found, filtered, ordered; one element a model, changed only where it differs.
 
 import { arrange, badge, el, say, shares } from "./dom.js";
-import { counted, duration, number, percent, since } from "./format.js";
+import { amount, counted, duration, number, percent, since } from "./format.js";
 
 export const STATES = ["trouble", "starting", "serving", "off"];
 export const STATE_WORDS = {
@@ -93,7 +93,9 @@ class Line {
 function lineWords(row, now) {
   if (row.state !== "starting") return row.message;
   const waited = since(row.phase?.since, now);
-  return row.phase && waited !== null ? `${PHASES[row.phase.name]} for ${duration(waited)}` : row.message;
+  if (!row.phase || waited === null) return row.message;
+  const here = typeof row.phase.bytes === "number" ? `, ${amount(row.phase.bytes, row.phase.total)}` : "";
+  return `${PHASES[row.phase.name]} for ${duration(waited)}${here}`;
 }
 
 /** The list with its tools. */

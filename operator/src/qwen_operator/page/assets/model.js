@@ -2,7 +2,7 @@
 
 import { badge, copyable, el, say, shares } from "./dom.js";
 import { Chat } from "./chat.js";
-import { duration, number, percent, since } from "./format.js";
+import { amount, duration, number, percent, since } from "./format.js";
 import { link } from "./list.js";
 
 const LOOK_MS = 2000;
@@ -25,7 +25,8 @@ export function phases(steps, now) {
   return steps.map((step, place) => {
     const going = place === steps.length - 1;
     // Clocks of nodes differ: a phase that would end before it began took no time.
-    return [STEPS[step.name], Math.max(0, ages[place] - (going ? 0 : ages[place + 1])), going];
+    const here = typeof step.bytes === "number" ? ` (${amount(step.bytes, step.total)})` : "";
+    return [STEPS[step.name] + here, Math.max(0, ages[place] - (going ? 0 : ages[place + 1])), going];
   });
 }
 
