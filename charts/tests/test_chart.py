@@ -233,7 +233,9 @@ def test_the_operator_s_service_does_not_find_the_test_s_pod() -> None:
 
 def policies(*options: str) -> dict[str, dict[str, Any]]:
     made = of_kind(render("--set", "networkPolicy.enabled=true", *options), "NetworkPolicy")
-    return {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in made}
+    named = {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in made}
+    assert len(named) == len(made)
+    return named
 
 
 def test_network_policies_are_on_a_switch_and_close_the_models_of_named_namespaces() -> None:
@@ -247,6 +249,19 @@ def test_network_policies_are_on_a_switch_and_close_the_models_of_named_namespac
     named = policies("--set", "watchNamespaces={one,two},networkPolicy.models.namespaces={three}")
     assert "three/release-qwen-operator-models" in named
     assert len(named) == 2
+
+
+def test_default_deny_closes_the_release_s_namespace_and_those_of_models_once_each() -> None:
+    options = "networkPolicy.defaultDeny=true,networkPolicy.models.namespaces={one,system}"
+    made = policies("--set", options)
+    denied = {place for place in made if place.endswith("-deny")}
+    assert denied == {"system/release-qwen-operator-deny", "one/release-qwen-operator-deny"}
+    for place in denied:
+        assert made[place]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert set(policies("--set", "networkPolicy.defaultDeny=true")) == {
+        "system/release-qwen-operator",
+        "system/release-qwen-operator-deny",
+    }
 
 
 def test_closed_pods_are_those_that_the_operator_and_the_chart_make() -> None:

@@ -18,6 +18,11 @@ from e2e.stack.restricted import make_namespace
 STRANGERS = "qwen-strangers"
 WATCHERS = "monitoring"
 CLIENT = "client"
+# DNS runs on the node of the embedded cluster, outside of every namespace.
+CLOSED = (
+    f"networkPolicy.enabled=true,networkPolicy.dns[0].ipBlock.cidr={NODE_IP}/32"
+    f",networkPolicy.models.namespaces={{{NAMESPACE}}}"
+)
 # Connects and says how that went; nothing that is dropped answers.
 _KNOCK = (
     "import socket,sys; socket.create_connection((sys.argv[1],int(sys.argv[2])),2); print('in')"
@@ -69,10 +74,7 @@ def closed(
         apply(client_pod(installed.operator), namespace=place)
     for place in (STRANGERS, WATCHERS, NAMESPACE):
         kubectl("wait", "-n", place, f"pod/{CLIENT}", "--for=condition=Ready", "--timeout=60s")
-    # DNS runs on the node of the embedded cluster, outside of every namespace.
-    block = f"networkPolicy.dns[0].ipBlock.cidr={NODE_IP}/32"
-    models = f"networkPolicy.models.namespaces={{{NAMESPACE}}}"
-    install_chart(installed, "--set", f"networkPolicy.enabled=true,{block},{models}")
+    install_chart(installed, "--set", CLOSED)
     log = tmp_path_factory.mktemp("policies") / "engine.log"
     with enforcing(os.environ["KUBECONFIG"], log):
         model = address(shared_model.pods()[0]["metadata"]["name"], NAMESPACE)
@@ -145,5 +147,24 @@ def _operator_address() -> str:
 
 
 def test_helm_test_passes_the_policies(closed: Model) -> None:
+    said = run("helm", "test", RELEASE, "-n", OPERATOR_NAMESPACE, "--logs", timeout=180)
+    assert f"{NAMESPACE}/{closed.name} answers" in said
+
+
+def test_with_default_deny_nothing_else_of_those_namespaces_is_open(
+    closed: Model, installed: Images, model_pod: str
+) -> None:
+    bystander, model = address(CLIENT, NAMESPACE), address(model_pod, NAMESPACE)
+    assert is_open(WATCHERS, CLIENT, bystander, 8080)
+    install_chart(installed, "--set", f"{CLOSED},networkPolicy.defaultDeny=true")
+
+    def is_denied() -> bool:
+        return not is_open(WATCHERS, CLIENT, bystander, 8080)
+
+    eventually("the bystander is closed", is_denied, 60)
+    assert not is_open(NAMESPACE, CLIENT, model, 8000), "it reaches nobody either"
+    assert is_open(WATCHERS, CLIENT, model, 8002)
+    kubectl("-n", NAMESPACE, "annotate", "qwen", closed.name, "example.com/poke=2", "--overwrite")
+    closed.wait_ready(60)
     said = run("helm", "test", RELEASE, "-n", OPERATOR_NAMESPACE, "--logs", timeout=180)
     assert f"{NAMESPACE}/{closed.name} answers" in said

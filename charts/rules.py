@@ -1,0 +1,120 @@
+"""Trivy's and Polaris' checks as data, over what the chart renders and what the operator makes.
+
+The programs themselves are not run; what they look for can be said in a line each
+(`charts/linters/rules.yaml`). What is looked at is rendered already: the chart's and the operator's
+golden files, so it takes no cluster.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import cel
+import yaml
+
+from charts.rendering import ROOT
+
+Json = dict[str, Any]
+
+_RULES: Final = ROOT / "charts" / "linters" / "rules.yaml"
+CHARTS: Final = ROOT / "charts" / "tests" / "golden"
+CASES: Final = ROOT / "operator" / "tests" / "unit" / "cases"
+_WORKLOADS: Final = ("DaemonSet", "Deployment", "Job", "StatefulSet")
+_INHERITED: Final = ("runAsNonRoot", "runAsUser", "runAsGroup", "seccompProfile", "seLinuxOptions")
+
+
+class Finding(NamedTuple):
+    """One rule that does not hold.
+
+    Attributes:
+        id: the first of the rule's names.
+        of: whose object: operator, model or test.
+        where: kind and name of the object, and the container.
+    """
+
+    id: str
+    of: str
+    where: str
+
+
+@cache
+def known() -> Json:
+    """The rules, the excuses, and what is left to others."""
+    found: Json = yaml.safe_load(_RULES.read_text(encoding="utf-8"))
+    return found
+
+
+def rendered() -> Iterator[Json]:
+    """Every object of the golden files."""
+    for path in sorted([*CHARTS.glob("*.yaml"), *CASES.glob("*/children.yaml")]):
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            yield from document if isinstance(document, list) else filter(None, [document])
+
+
+def _pod_of(body: Json) -> Json | None:
+    if body["kind"] == "Pod":
+        return dict(body["spec"])
+    return body["spec"]["template"]["spec"] if body["kind"] in _WORKLOADS else None
+
+
+def _effective(container: Json, pod: Json) -> Json:
+    """A container with what it inherits."""
+    given = pod.get("securityContext") or {}
+    inherited = {key: given[key] for key in _INHERITED if key in given}
+    return {**container, "securityContext": {**inherited, **container.get("securityContext", {})}}
+
+
+def _subjects(body: Json) -> Iterator[tuple[str, str, Any]]:
+    """What rules may speak of in an object: the kind of subject, its place, its value."""
+    kind = body["kind"]
+    place = f"{kind}/{body['metadata']['name']}"
+    yield "object", place, body
+    # In golden files a digest stands for what is long.
+    if not isinstance(body.get("data"), str):
+        yield kind, place, body
+    if kind in {"Role", "ClusterRole"}:
+        yield from (("Rule", f"{place} {each['resources']}", each) for each in body["rules"])
+    if kind in {"RoleBinding", "ClusterRoleBinding"}:
+        yield "Binding", place, body
+    if (pod := _pod_of(body)) is not None:
+        yield "pod", place, pod
+        for each in [*pod.get("initContainers", ()), *pod["containers"]]:
+            yield "container", f"{place} {each['name']}", _effective(each, pod)
+
+
+def holds(must: str, subject: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether a rule's expression is true of something; what cannot be evaluated is not."""
+    try:
+        return bool(_program(must).execute(cel.Context(variables={"self": subject})))
+    except (LookupError, RuntimeError, TypeError, ValueError):
+        return False
+
+
+@cache
+def _program(expression: str) -> cel.Program:
+    return cel.compile(expression)
+
+
+def _owner(body: Mapping[str, Any]) -> str:
+    name = str(body["metadata"]["name"])
+    if name.endswith("-test"):
+        return "test"
+    return "operator" if "qwen-operator" in name else "model"
+
+
+def findings(bodies: Iterator[Json]) -> set[Finding]:
+    """Every rule that does not hold somewhere."""
+    return {
+        Finding(rule["ids"][0], _owner(body), where)
+        for body in bodies
+        for kind, where, subject in _subjects(body)
+        for rule in known()["rules"]
+        if rule["subject"] == kind and not holds(rule["must"], subject)
+    }
+
+
+def is_excused(finding: Finding) -> bool:
+    """Whether somebody has a reason for it."""
+    return any(
+        finding.id in each["ids"] and finding.of in each["of"] for each in known()["excused"]
+    )
