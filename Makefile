@@ -46,7 +46,7 @@ e2e: ## tests on the real parts: API server, kubelet, Triton, vLLM (root)
 	$(PYTEST) e2e/suites
 	$(PYTEST) operator/tests/integration
 	$(PYTEST) e2e/permissions -m cluster
-	$(PYTEST) operator/tests/backend/real
+	$(PYTEST) operator/tests/backend/real e2e/triton
 	$(BIN)/python -m e2e.cluster down
 
 .PHONY: bench-scale

@@ -59,10 +59,10 @@ def container(folder: Path, command: Command, log: Path) -> Iterator[subprocess.
         log: file that takes its standard output and error.
     """
     name = f"qwen-triton-{os.getpid()}-{folder.name}"
-    made = _buildah("from", "--pull-never", image())
+    made = buildah("from", "--pull-never", image())
     try:
-        config = json.loads(_buildah("inspect", made))["OCIv1"]["config"]
-        spec = _bundle(_buildah("mount", made), config, command)
+        config = json.loads(buildah("inspect", made))["OCIv1"]["config"]
+        spec = _bundle(buildah("mount", made), config, command)
         (folder / "config.json").write_text(json.dumps(spec))
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -74,7 +74,7 @@ def container(folder: Path, command: Command, log: Path) -> Iterator[subprocess.
             stop(process)
             subprocess.run(["runc", "delete", "--force", name], check=False, capture_output=True)
     finally:
-        _buildah("rm", made)
+        buildah("rm", made)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -87,7 +87,8 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _buildah(*words: str) -> str:
+def buildah(*words: str) -> str:
+    """What buildah says."""
     return subprocess.check_output(["buildah", *words], text=True).strip()
 
 

@@ -9,14 +9,14 @@ def pod_of(api: Api, namespace: str, name: str) -> Json:
     return eventually("a pod", lambda: api.all(PODS, namespace, selector), 30)[0]
 
 
-def make_ready(api: Api, namespace: str, name: str, address: str) -> Json:
-    """Say what a kubelet would say of a resource's pod that is served at an address."""
+def make_ready(api: Api, namespace: str, name: str, address: str, *, is_ready: bool = True) -> Json:
+    """Say what a kubelet would say of a resource's pod that is served, or starts, at an address."""
     pod = pod_of(api, namespace, name)
     container = {
         "name": "triton",
         "image": "x",
         "imageID": "",
-        "ready": True,
+        "ready": is_ready,
         "started": True,
         "restartCount": 0,
         "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}},
@@ -25,7 +25,10 @@ def make_ready(api: Api, namespace: str, name: str, address: str) -> Json:
         "phase": "Running",
         "podIP": address,
         "podIPs": [{"ip": address}],
-        "conditions": [{"type": kind, "status": "True"} for kind in ("PodScheduled", "Ready")],
+        "conditions": [
+            {"type": "PodScheduled", "status": "True"},
+            {"type": "Ready", "status": str(is_ready)},
+        ],
         "containerStatuses": [container],
     }
     api.merge(PODS, namespace, f"{pod['metadata']['name']}/status", {"status": status})
