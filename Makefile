@@ -30,18 +30,18 @@ check: ## lint, types, layers, drift of generated files
 	$(BIN)/python operator/generate.py --check
 	$(BIN)/python -m monitoring.generate --check
 	$(BIN)/python -m charts.generate --check
-	$(BIN)/python -m documents.generate --check
+	$(BIN)/python -m docsite.generate --check
 
 .PHONY: unit
 unit: ## tests that need nothing but Python
-	$(PYTEST) operator/tests/unit operator/tests/corpus operator/tests/backend/unit e2e/tiny_qwen e2e/bench_scale e2e/compat benchmarks images e2e/cluster monitoring charts documents e2e/permissions -m "not cluster and not triton and not images and not prometheus and not browser"
+	$(PYTEST) operator/tests/unit operator/tests/corpus operator/tests/backend/unit e2e/tiny_qwen e2e/bench_scale e2e/compat benchmarks images e2e/cluster monitoring charts docsite e2e/permissions -m "not cluster and not triton and not images and not prometheus and not browser"
 
 .PHONY: e2e
 e2e: ## tests on the real parts: API server, kubelet, Triton, vLLM (root)
 	$(BIN)/python -m e2e.cluster build
 	$(BIN)/python -m images build operator triton-cpu
 	$(BIN)/python -m e2e.cluster down
-	$(PYTEST) images charts/tests documents e2e/cluster e2e/page monitoring -m "images or cluster or prometheus or browser"
+	$(PYTEST) images charts/tests docsite e2e/cluster e2e/page monitoring -m "images or cluster or prometheus or browser"
 	$(BIN)/python -m e2e.cluster up --gpus 2
 	$(PYTEST) e2e/suites
 	$(PYTEST) operator/tests/integration
@@ -80,12 +80,12 @@ generate: ## rewrite what is made from the Python types
 	$(BIN)/python operator/generate.py
 	$(BIN)/python -m monitoring.generate
 	$(BIN)/python -m charts.generate
-	$(BIN)/python -m documents.generate
+	$(BIN)/python -m docsite.generate
 
 .PHONY: docs
 docs: ## build the documentation into site/, and look at its links
 	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $$(e2e/python-environment.sh docs)/bin/mkdocs build --strict --quiet
-	$(BIN)/python -m documents.site site
+	$(BIN)/python -m docsite.site site
 
 .PHONY: page-preview
 page-preview: ## draw the fleet page into docs/images, in a real Chromium (root, once)

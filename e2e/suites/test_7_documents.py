@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from documents.blocks import Block, Fate, blocks
-from documents.session import Session
+from docsite.blocks import Block, Fate, blocks
+from docsite.session import Session
 from e2e.stack.commands import get, kubectl
 from e2e.stack.installation import DEFINITION, Images, uninstall_chart
 from e2e.stack.installation import NAMESPACE as OPERATOR_NAMESPACE

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from documents.figures.drawing import Sheet
-from documents.figures.spending import memory, rollout, start
-from documents.figures.working import one_pass, page, parts, pod, verdict
+from docsite.figures.drawing import Sheet
+from docsite.figures.spending import memory, rollout, start
+from docsite.figures.working import one_pass, page, parts, pod, verdict
 
 PICTURES: Final[dict[str, Callable[[], Sheet]]] = {
     "parts": parts,

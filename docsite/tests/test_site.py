@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from documents.links import anchor
-from documents.site import problems
-from documents.site_hooks import on_page_markdown, slug
+from docsite.links import anchor
+from docsite.site import problems
+from docsite.site_hooks import on_page_markdown, slug
 
 
 def made(folder: Path, body: str, other: str = '<p id="here">x</p>') -> list[str]:

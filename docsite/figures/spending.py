@@ -1,6 +1,6 @@
 """Pictures of what takes time and memory: a start, a roll-out, a GPU."""
 
-from documents.figures.drawing import Sheet
+from docsite.figures.drawing import Sheet
 from qwen_operator.api.status import Startup
 from qwen_operator.fit.answer import Answer, answer, gib
 from qwen_operator.fit.devices import gpu

@@ -1,4 +1,4 @@
-"""`python -m documents.site FOLDER`: look at a built site.
+"""`python -m docsite.site FOLDER`: look at a built site.
 
 Every link leads somewhere, and nothing is loaded from elsewhere, where there may be no way to.
 """

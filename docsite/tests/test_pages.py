@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 import yaml
 
-from documents import generate
-from documents.blocks import ROOT, TRANSLATIONS, Block, Fate, blocks, pages
-from documents.links import Link, all_wrong, anchor, wrong
-from documents.session import FailedError, Session
+from docsite import generate
+from docsite.blocks import ROOT, TRANSLATIONS, Block, Fate, blocks, pages
+from docsite.links import Link, all_wrong, anchor, wrong
+from docsite.session import FailedError, Session
 from qwen_operator import naming
 
 EVERY = blocks()

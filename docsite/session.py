@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from documents.blocks import ROOT, Block
-from documents.console import shown
+from docsite.blocks import ROOT, Block
+from docsite.console import shown
 
 _GIVEN = re.compile(r"^export (\w+)=", re.MULTILINE)
 _PROGRAMS = ".bin"

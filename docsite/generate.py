@@ -1,13 +1,13 @@
 """Write the documentation's pictures.
 
-`python -m documents.generate` writes, `--check` compares and fails on drift.
+`python -m docsite.generate` writes, `--check` compares and fails on drift.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from documents.figures.pictures import PICTURES
+from docsite.figures.pictures import PICTURES
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 

@@ -2,7 +2,7 @@
 
 import itertools
 
-from documents.figures.drawing import Sheet
+from docsite.figures.drawing import Sheet
 from qwen_operator import naming
 from qwen_operator.status.reasons import Reason
 

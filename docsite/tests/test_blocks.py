@@ -2,8 +2,8 @@
 
 import pytest
 
-from documents.blocks import Fate, UnmarkedError, blocks_of
-from documents.console import shown
+from docsite.blocks import Fate, UnmarkedError, blocks_of
+from docsite.console import shown
 
 
 def fates(text: str, page: str = "docs/x.md") -> list[tuple[Fate, str]]:

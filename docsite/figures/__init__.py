@@ -1,0 +1,1 @@
+"""The pictures of the documentation, made from code: `python -m docsite.generate` writes them."""
