@@ -58,6 +58,20 @@ async def test_one_model_is_shown_with_what_it_does_and_changes_by_itself(show: 
         await expect(shown.page.get_by_role("heading", name="No models yet")).to_be_visible()
 
 
+async def test_a_download_is_shown_with_its_bytes(show: Show) -> None:
+    gib = 2**30
+    loads = Pod((90, 80, 70), told={"downloading": 60}, download=(3 * gib, 15 * gib))
+    one = replace(ONE, reason="ModelLoading", message="1 pod is starting", pods=(loads,))
+    async with show(Fleet([one])) as shown:
+        await shown.fleet.play()
+        await shown.open("#/chat/alpha")
+        alpha = line(shown.page, "alpha")
+        await expect(alpha).to_contain_text("Downloading the weights for")
+        await expect(alpha).to_contain_text("3.0 of 15.0 GiB")
+        pod = shown.page.locator("li.pod")
+        await expect(pod).to_contain_text("Download (3.0 of 15.0 GiB)")
+
+
 async def test_a_thousand_models_are_found_filtered_and_ordered(show: Show) -> None:
     models = [
         Invented(
