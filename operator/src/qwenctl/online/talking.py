@@ -1,10 +1,11 @@
 """`qwenctl chat`: a conversation with a served model, through the API server."""
 
+import importlib
 import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -150,6 +151,9 @@ def _command(talk: Conversation, line: str) -> bool:
 
 def _lines() -> Iterator[str]:
     """What a person types, until Ctrl-D; Ctrl-C only drops the line."""
+    # Its mere presence makes input's line editable, with earlier lines behind the arrow keys.
+    with suppress(ImportError):
+        importlib.import_module("readline")
     while True:
         try:
             yield input("> ")

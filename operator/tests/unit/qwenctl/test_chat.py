@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -204,8 +205,14 @@ class Terminal:
             start_new_session=True,
             env={**ENVIRONMENT, "TERM": "dumb", "KUBECONFIG": os.environ["KUBECONFIG"]},
         )
+        self._before = termios.tcgetattr(self.main)
         os.close(side)
         self.seen = ""
+
+    @property
+    def is_restored(self) -> bool:
+        """The terminal's settings are those of before."""
+        return termios.tcgetattr(self.main) == self._before
 
     def type(self, text: str) -> None:
         os.write(self.main, text.encode())
@@ -224,7 +231,7 @@ class Terminal:
     def interrupt_the_line(self, words: str) -> None:
         """Press Ctrl-C at the prompt until it is heeded.
 
-        Between writing the prompt and waiting for a key Python's readline does not look at signals:
+        Between writing the prompt and waiting for a key Python does not look at signals:
         whoever is quicker than that is only heard at the next key.
         """
         for _ in range(30):
@@ -266,6 +273,24 @@ def test_a_conversation_goes_on_with_what_was_said(served: Triton) -> None:
         "assistant",
     ]
     assert [each["role"] for each in json.loads(third["history"])] == ["system"]
+
+
+def test_a_line_can_be_edited_and_what_was_typed_comes_back_with_the_arrow_keys(
+    served: Triton,
+) -> None:
+    person = Terminal()
+    person.wait_for("> ")
+    person.type("whX\x7fo?\n")
+    person.wait_for("Hello\r\n")
+    person.wait_for("> ")
+    person.type("\x1b[A\x01really, \n")
+    person.wait_for("Hello\r\n")
+    person.wait_for("> ")
+    person.type("\x04")
+    assert person.process.wait(60) == 0
+    assert person.is_restored
+    os.close(person.main)
+    assert [each["prompt"] for each in served.asked] == ["who?", "really, who?"]
 
 
 def test_ctrl_c_stops_the_answer_and_not_the_program(served: Triton) -> None:
