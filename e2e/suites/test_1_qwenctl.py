@@ -200,6 +200,8 @@ def test_a_conversation_remembers_and_ctrl_c_stops_an_answer_and_not_the_program
     person.wait_for("(forgotten)")
     person.type("What is my name?\n")
     person.wait_for(EXPECTED["no name"].answer)
+    # Before the prompt the terminal itself would take Ctrl-D, and readline would not see it.
+    person.wait_for("> ")
     person.type("\x04")
     assert (person.wait(), person.is_restored) == (0, True)
 

@@ -242,6 +242,8 @@ class Terminal:
         raise AssertionError(f"nobody heeds Ctrl-C: {self.seen!r}")
 
     def leave(self) -> int:
+        # Before the prompt the terminal itself would take it, and readline would not see it.
+        self.wait_for("> ")
         self.type("\x04")
         code = self.process.wait(60)
         os.close(self.main)
@@ -286,6 +288,7 @@ def test_a_line_can_be_edited_and_what_was_typed_comes_back_with_the_arrow_keys(
     person.type("\x1b[A\x01really, \n")
     person.wait_for("Hello\r\n")
     person.wait_for("> ")
+    assert person.is_restored is False, "readline has it now"
     person.type("\x04")
     assert person.process.wait(60) == 0
     assert person.is_restored
