@@ -1,11 +1,11 @@
 """Trivy's and Polaris' checks as data, over what the chart renders and what the operator makes.
 
-The programs themselves are not run; what they look for can be said in a line each
-(`charts/linters/rules.yaml`). What is looked at is rendered already: the chart's and the operator's
-golden files, so it takes no cluster.
+Polaris is in no module proxy, and Trivy takes minutes to build (`charts/lint.py` runs it by hand);
+what they look for can be said in a line each (`charts/linters/rules.yaml`). What is looked at is
+rendered already: the chart's and the operator's golden files, so it takes no cluster.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -51,6 +51,11 @@ def rendered() -> Iterator[Json]:
             yield from document if isinstance(document, list) else filter(None, [document])
 
 
+def is_whole(body: Json) -> bool:
+    """Whether nothing is left out: in golden files a digest stands for what is long."""
+    return not any(isinstance(body.get(key), str) for key in ("data", "spec"))
+
+
 def _pod_of(body: Json) -> Json | None:
     if body["kind"] == "Pod":
         return dict(body["spec"])
@@ -69,8 +74,7 @@ def _subjects(body: Json) -> Iterator[tuple[str, str, Any]]:
     kind = body["kind"]
     place = f"{kind}/{body['metadata']['name']}"
     yield "object", place, body
-    # In golden files a digest stands for what is long.
-    if not isinstance(body.get("data"), str):
+    if is_whole(body):
         yield kind, place, body
     if kind in {"Role", "ClusterRole"}:
         yield from (("Rule", f"{place} {each['resources']}", each) for each in body["rules"])
@@ -118,3 +122,19 @@ def is_excused(finding: Finding) -> bool:
     return any(
         finding.id in each["ids"] and finding.of in each["of"] for each in known()["excused"]
     )
+
+
+def complaints(told: Iterable[Mapping[str, str]], bodies: Mapping[str, Json]) -> list[str]:
+    """What Trivy itself finds, and nobody here has a reason for.
+
+    Args:
+        told: `id`, `file` and `text` of each finding.
+        bodies: name of a file → the object in it.
+    """
+    elsewhere = {name for each in known()["elsewhere"] for name in each["ids"]}
+    return [
+        f"{each['id']} {each['text']}"
+        for each in told
+        if each["id"] not in elsewhere
+        and not is_excused(Finding(each["id"], _owner(bodies[each["file"]]), each["file"]))
+    ]

@@ -12,13 +12,14 @@ from e2e.cluster.layout import cache_folder
 _FLAGS = ("-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags=-s -w")
 
 
-def gotool(module: Path, package: str = ".", tags: str = "") -> Path:
+def gotool(module: Path, package: str = ".", tags: str = "", experiment: str = "") -> Path:
     """The program that a folder's go.mod, go.sum and sources make.
 
     Args:
         module: the folder.
         package: what to build in it: its own, or one that its go.mod requires.
         tags: Go's build tags, with commas.
+        experiment: GOEXPERIMENT, where a module wants one.
     """
     flags = (*_FLAGS, f"-tags={tags}") if tags else _FLAGS
     content = b"".join(path.read_bytes() for path in sorted(module.iterdir()))
@@ -30,6 +31,8 @@ def gotool(module: Path, package: str = ".", tags: str = "") -> Path:
         with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
             made = Path(folder) / name
             environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+            if experiment:
+                environment["GOEXPERIMENT"] = experiment
             command = ["go", "build", *flags, "-o", str(made), package]
             print(f"building {name} from its Go module", file=sys.stderr)
             subprocess.run(command, cwd=module, env=environment, check=True)
