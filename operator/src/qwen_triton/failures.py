@@ -6,14 +6,16 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qwen_triton.symptoms import diagnose, telling, unprefixed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
+# Where kubelet has a container leave its last words.
+TERMINATION_LOG = Path("/dev/termination-log")
 # kubelet shows up to 4 KiB of a termination message; half of it leaves room for the others'.
 MESSAGE_LIMIT = 2048
 _LINE_LIMIT = 600

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 HEALTH_PATH = "/health"
 GUARD_SECONDS = 0.5
+# A model that was unloaded answers here until its last stream has ended; who loads it again at once
+# comes while it still does.
+PATIENCE_SECONDS = 45.0
+_LOOK_AGAIN_SECONDS = 0.1
 
 
 def health_answer(liveness: Liveness, facts: Mapping[str, str]) -> tuple[HTTPStatus, bytes]:
@@ -34,22 +40,31 @@ def health_answer(liveness: Liveness, facts: Mapping[str, str]) -> tuple[HTTPSta
     return status, json.dumps(body).encode()
 
 
-def listen(port: int) -> socket.socket:
+def listen(port: int, patience: float = PATIENCE_SECONDS) -> socket.socket:
     """A socket on every address of the pod, IPv6 too where the machine has it.
 
+    Args:
+        port: its number.
+        patience: seconds to wait for a taken port to become free.
+
     Raises:
-        BadSettings: when the port is taken.
+        BadSettings: when the port is taken, and stays so.
     """
-    try:
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(
-                ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024
-            )
-        return socket.create_server(("", port), backlog=1024)
-    except OSError as error:
-        raise BadSettings(
-            f"parameter health_port: cannot listen on {port}: {error.strerror}; choose a free port"
-        ) from error
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            if socket.has_dualstack_ipv6():
+                return socket.create_server(
+                    ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024
+                )
+            return socket.create_server(("", port), backlog=1024)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise BadSettings(
+                    f"parameter health_port: cannot listen on {port}: {error.strerror};"
+                    " choose a free port"
+                ) from error
+        time.sleep(_LOOK_AGAIN_SECONDS)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -38,16 +38,26 @@ def pace(streams: int) -> float:
 
 
 class Outbox:
-    """The thread that sends, and that notices clients who left."""
+    """The thread that sends, and that notices clients who left.
+
+    Args:
+        send_failed: what a sender raises when the server no longer takes its responses.
+        log_error: one line about what went wrong.
+        on_left: called when a client is found to have left; its request is being stopped.
+        on_refused: called with each error that has been sent as a last response.
+    """
 
     def __init__(
         self,
         send_failed: type[Exception],
         log_error: Callable[[str], None],
+        *,
+        on_left: Callable[[], object],
         on_refused: Callable[[Refusal], object],
     ) -> None:
         self._send_failed = send_failed
         self._log_error = log_error
+        self._on_left = on_left
         self._on_refused = on_refused
         self._queue: queue.SimpleQueue[Sequence[Stream] | None] = queue.SimpleQueue()
         self._open: set[Stream] = set()
@@ -175,6 +185,7 @@ class Outbox:
                 continue
             if stream.sender.is_cancelled():
                 stream.stop(Cancelled("cancelled by the client"))
+                self._on_left()
                 continue
             stream.due = time.monotonic() + CANCEL_CHECK_SECONDS
             self._checks.append(stream)

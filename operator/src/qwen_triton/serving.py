@@ -17,10 +17,11 @@ from qwen_triton.console import Console
 from qwen_triton.engine import Engine
 from qwen_triton.failures import Failure, Reason
 from qwen_triton.first_instance import SHARED_SERIES, FirstInstance
+from qwen_triton.guard import Guard
 from qwen_triton.liveness import STUCK_AFTER_SECONDS, Liveness, Phase
 from qwen_triton.outbox import Outbox
 from qwen_triton.processes import is_process_alive
-from qwen_triton.refusals import BadRequest, Unavailable
+from qwen_triton.refusals import BadRequest, Cancelled, Refusal, Unavailable
 from qwen_triton.refused import Refused
 from qwen_triton.requests import read_question
 from qwen_triton.roster import EngineNotShared, Roster, folder_of_server
@@ -35,13 +36,15 @@ if TYPE_CHECKING:
     from qwen_triton.roster import Signature
     from qwen_triton.settings import Settings
 
-TERMINATION_LOG = Path("/dev/termination-log")
 # Between /health saying so and the server's end: a scrape and a probe may still see it.
 _LAST_WORDS_SECONDS = 2.0
 _FLUSH_SECONDS = 2.0
 _ENGINE_STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 _SERVER_END_SECONDS = 15.0
+# Word for word what NVIDIA's backend logs: who looks for it there finds it here.
+_CANCELLING = "[vllm] Cancelling the request"
+_CANCELLED = "[vllm] Successfully cancelled the request"
 
 
 class LoadFailed(RuntimeError):
@@ -57,7 +60,12 @@ class Serving:
         self._draining = False
         self._console = Console()
         self._refused = Refused()
-        self._outbox = Outbox(wire.SendFailed, wire.log_error, self._refused.count)
+        self._outbox = Outbox(
+            wire.SendFailed,
+            wire.log_error,
+            on_left=partial(wire.log_verbose, _CANCELLING),
+            on_refused=self._has_refused,
+        )
         self._roster = _roster(settings)
         self._first = FirstInstance(settings, self.liveness) if settings.instance == 0 else None
         self._engine = Engine(
@@ -68,6 +76,7 @@ class Serving:
             on_death=self._engine_died,
         )
         self._answering: Answering | None = None
+        self._guard = Guard()
 
     def start(self) -> None:
         """Load the engine and serve.
@@ -83,6 +92,9 @@ class Serving:
         self._refused.open()
         self._answering = Answering(self.settings, self._engine, self._outbox)
         self._outbox.start()
+        # Instances look after each other (_beat).
+        if self._roster is None:
+            self._guard.start()
         if self._first is None:
             self.liveness.enter(Phase.OPENING)
         else:
@@ -129,6 +141,7 @@ class Serving:
         its answer for ever, and with the interpreter's lock.
         """
         closing: list[Future[None]] = []
+        self._guard.stop()
         if self._first is not None:
             self._first.stop_reporting()
         self._outbox.stop_checks()
@@ -180,6 +193,12 @@ class Serving:
     def _why_unavailable(self) -> str:
         verdict = self.liveness.verdict()
         return f"the model is {verdict.status}: {verdict.reason}"
+
+    def _has_refused(self, refusal: Refusal) -> None:
+        self._refused.count(refusal)
+        # No calls to a server that is about to go: stop() says why.
+        if isinstance(refusal, Cancelled) and not self._draining:
+            wire.log_verbose(_CANCELLED)
 
     def _wait_for_streams(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
@@ -245,13 +264,13 @@ def _is_still(instance: Signature) -> bool:
 
 def report(failure: Failure) -> None:
     """Leave a failure where people and kubelet look for it."""
-    failures.write_termination_message(failure, TERMINATION_LOG)
+    failures.write_termination_message(failure, failures.TERMINATION_LOG)
     wire.log_error(f"{failure.reason}: {failure.message}")
 
 
 def _write(failure: Failure) -> None:
     """For kubelet alone: the server that lost this process answers no call."""
-    failures.write_termination_message(failure, TERMINATION_LOG)
+    failures.write_termination_message(failure, failures.TERMINATION_LOG)
 
 
 def _roster(settings: Settings) -> Roster | None:

@@ -109,9 +109,9 @@ class Series:
         self._values[key] = value
 
 
-def log(line: str) -> None:
-    """One line in Triton's log: for what happens once, never for every token."""
-    pb_utils.Logger.log_info(line)
+def log_verbose(line: str) -> None:
+    """One line in the log of a Triton that is told to be verbose."""
+    pb_utils.Logger.log_verbose(line)
 
 
 def log_error(line: str) -> None:

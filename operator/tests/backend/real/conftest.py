@@ -43,7 +43,10 @@ def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    """A server with all that a model may have: adapters, parsers, a key, a bound on its queue."""
+    """A server with all that a model may have: adapters, parsers, a key, a bound on its queue.
+
+    Its engine takes its time: of the long answers that keep it busy none ends while a test looks.
+    """
     adapters = [{"name": name, "path": f"{WEIGHTS}/{name}"} for name in ADAPTERS]
     engine = {
         "enable_lora": True,
@@ -63,7 +66,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
         "reasoning_parser": "granite",
     }
     folder = tmp_path_factory.mktemp("furnished")
-    with serving(folder, engine, parameters, key=secrets.token_hex(16)) as server:
+    key = secrets.token_hex(16)
+    with serving(folder, engine, parameters, key=key, step_seconds=0.02) as server:
         wait_until_ready(server)
         yield server
 
@@ -77,7 +81,9 @@ def start_triton(tmp_path: Path) -> Iterator[Callable[..., Triton]]:
             engine: dict[str, object] | None = None,
             parameters: dict[str, str] | None = None,
             instances: int = 1,
+            step_seconds: float = 0.0,
         ) -> Triton:
-            return stack.enter_context(serving(tmp_path, engine, parameters, instances))
+            server = serving(tmp_path, engine, parameters, instances, step_seconds=step_seconds)
+            return stack.enter_context(server)
 
         yield start

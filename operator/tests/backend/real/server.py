@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import time
@@ -30,7 +31,7 @@ from e2e.tiny_qwen.school.writing import TALKING, publish
 from e2e.triton.container import Command, container, stop
 from e2e.triton.flags import FLAGS
 from e2e.triton.repository import write_repository
-from tests.backend.real import processes
+from tests.backend.real import pacing, processes
 from tests.backend.real.clients import MODEL, ask
 
 if TYPE_CHECKING:
@@ -222,6 +223,7 @@ def serving(
     *,
     talking: bool = False,
     environment: Mapping[str, str] | None = None,
+    step_seconds: float = 0.0,
 ) -> Iterator[Triton]:
     """A server over a tiny model; the caller waits for what it wants to see.
 
@@ -233,6 +235,7 @@ def serving(
         key: the API key that its environment holds.
         talking: the model that was trained to talk, instead of random weights with adapters.
         environment: variables beside the usual ones.
+        step_seconds: the pause that the engine makes before each step (pacing.py).
     """
     given = parameters or {}
     folder.mkdir(exist_ok=True)
@@ -247,26 +250,29 @@ def serving(
         for seed, name in enumerate(ADAPTERS):
             write_adapter(weights / name, seed)
     inside = weights if "QWEN_TRITON_COMMAND" in os.environ else Path("/weights")
-    arguments = {
+    arguments: dict[str, object] = {
         "model": f"{inside}/tiny",
         "dtype": "float32",
         "enforce_eager": True,
         "max_model_len": 1024,
     }
+    if step_seconds:
+        arguments["worker_cls"] = pacing.WORKER_CLASS
+        variables[pacing.STEP_SECONDS] = str(step_seconds)
+    arguments |= engine or {}
     write_repository(
         folder / "models",
         MODEL,
-        {
-            key: value
-            for key, value in (arguments | {"max_model_len": 1024} | (engine or {})).items()
-            if value is not None
-        },
+        {key: value for key, value in arguments.items() if value is not None},
         {
             "health_port": str(ports[3]),
             **{key: value.replace(WEIGHTS, str(inside)) for key, value in given.items()},
         },
         instances=instances,
     )
+    if step_seconds:
+        # Found there by the stub, and by the processes that it makes.
+        shutil.copy(pacing.WORKER, folder / "models" / MODEL / "1")
     termination_log = folder / "termination-log"
     termination_log.touch()
     termination_log.chmod(0o666)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +21,7 @@ pytestmark = pytest.mark.triton
 
 # What the furnished server runs at once, and lets wait.
 RUNNING, QUEUED = 2, 2
+# Some forty seconds at the pace of its engine.
 LONG_ANSWER = json.dumps({"max_tokens": 1900, "ignore_eos": True})
 FULL = "the queue is full: 2 requests wait for the 2 that run at once, and max_queued_requests is 2"
 
@@ -48,26 +48,17 @@ def refused(streams: list[GrpcStream]) -> int:
 @pytest.fixture
 def full(furnished: Triton) -> Iterator[None]:
     """Two requests run, two wait, and two more have been refused."""
-    for _ in range(5):
-        with busy(furnished) as running, standing_still(furnished):
-            waiting = [GrpcStream(furnished.grpc_port) for _ in range(QUEUED + 2)]
-            for stream in waiting:
-                stream.ask(prompt="Hello", stream=True, sampling_parameters=LONG_ANSWER)
-
-            def is_decided(asked: list[GrpcStream], before: list[GrpcStream]) -> bool:
-                # On a quick machine one of the long answers may have ended before all stood still.
-                return refused(asked) == 2 or any(each.ended.is_set() for each in before)
-
-            until(partial(is_decided, waiting, running), 60, "two are refused")
-            if found := refused(waiting) == 2:
-                assert all(FULL in error for each in waiting for error in each.errors)
-                yield
-                assert refused(waiting) == 2
-            for stream in waiting:
-                stream.close()
-        if found:
-            return
-    pytest.fail("each time a long answer had ended before the engine stood still")
+    with busy(furnished) as running, standing_still(furnished):
+        waiting = [GrpcStream(furnished.grpc_port) for _ in range(QUEUED + 2)]
+        for stream in waiting:
+            stream.ask(prompt="Hello", stream=True, sampling_parameters=LONG_ANSWER)
+        until(lambda: refused(waiting) == 2, 60, "two are refused")
+        assert all(FULL in error for each in waiting for error in each.errors)
+        yield
+        assert refused(waiting) == 2
+        assert not any(each.ended.is_set() for each in running)
+        for stream in waiting:
+            stream.close()
 
 
 @pytest.mark.usefixtures("full")
@@ -97,40 +88,27 @@ def test_the_openai_endpoint_knows_the_same_bound(furnished: Triton) -> None:
     assert furnished.openai("/v1/models")[0] == 200
 
 
-def served(triton: Triton) -> list[str] | None:
-    """In which order two are served for whom one place becomes free; None where both did."""
+def test_of_those_who_wait_the_lower_priority_is_served_first(furnished: Triton) -> None:
     order: list[str] = []
 
     def ask(name: str, priority: int) -> threading.Thread:
         def wait_for_it() -> None:
             sampling = {"priority": priority, "max_tokens": 40, "ignore_eos": True}
             body = {"prompt": "Hello", "sampling_parameters": json.dumps(sampling)}
-            order.append(name if triton.generate(body)[0] == 200 else f"{name} failed")
+            order.append(name if furnished.generate(body)[0] == 200 else f"{name} failed")
 
         thread = threading.Thread(target=wait_for_it)
         thread.start()
         return thread
 
-    with busy(triton) as streams:
-
-        def has_ended() -> bool:
-            return any(each.ended.is_set() for each in streams)
-
-        def wait(count: int) -> bool:
-            return triton.requests("waiting") == count or has_ended()
-
+    with busy(furnished) as streams:
         asked = [ask("late", 9)]
-        until(partial(wait, 1), 60, "the late one waits")
+        until(lambda: furnished.requests("waiting") == 1, 60, "the late one waits")
         asked.append(ask("urgent", -9))
-        until(partial(wait, 2), 60, "both wait")
-        disturbed = has_ended()
+        until(lambda: furnished.requests("waiting") == 2, 60, "both wait")
+        assert not any(each.ended.is_set() for each in streams)
         streams[0].close()
         for thread in asked:
             thread.join(60)
-        return None if disturbed or streams[1].ended.is_set() else order
-
-
-def test_of_those_who_wait_the_lower_priority_is_served_first(furnished: Triton) -> None:
-    # A long answer may have ended meanwhile, on a quick machine or a starved one: then once more.
-    orders = (served(furnished) for _ in range(12))
-    assert next(order for order in orders if order is not None) == ["urgent", "late"]
+        assert not streams[1].ended.is_set()
+    assert order == ["urgent", "late"]

@@ -45,20 +45,3 @@ def test_a_stopping_server_lets_running_streams_finish_and_takes_no_more(triton:
     # An open gRPC stream keeps its model loaded until the server's exit timeout.
     stream.close()
     until(lambda: triton.process.poll() is not None, 40, "the server ends")
-
-
-def test_a_killed_worker_ends_every_stream_and_the_server(furnished: Triton) -> None:
-    worker = furnished.worker
-    streams = [GrpcStream(furnished.grpc_port) for _ in range(2)]
-    for stream in streams:
-        stream.ask(prompt="Hello", stream=True, sampling_parameters=LONG)
-    assert all(stream.begun.wait(60) for stream in streams)
-    os.kill(worker, signal.SIGKILL)
-    until(lambda: furnished.health()[0] in {0, 503}, 60, "/health notices the dead worker")
-    for stream in streams:
-        assert stream.ended.wait(60)
-        assert [error.partition(":")[0] for error in stream.errors] == ["UNAVAILABLE"]
-        stream.close()
-    until(lambda: furnished.process.poll() is not None, 60, "the server ends")
-    if furnished.has_termination_log:
-        assert furnished.failure()["reason"] == "EngineDead"

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -151,7 +152,17 @@ def test_a_stuck_loop_is_stood_in_for_and_left_alone_when_it_turns_again(
 
 def test_a_taken_port_is_named() -> None:
     with listen(0) as taken, pytest.raises(BadSettings, match="cannot listen on"):
-        listen(taken.getsockname()[1])
+        listen(taken.getsockname()[1], patience=0.2)
+
+
+def test_a_port_that_its_last_holder_is_about_to_leave_is_waited_for() -> None:
+    taken = listen(0)
+    port = taken.getsockname()[1]
+    leaving = threading.Timer(0.3, taken.close)
+    leaving.start()
+    with listen(port) as mine:
+        assert mine.getsockname()[1] == port
+    leaving.join()
 
 
 def test_a_process_is_alive_until_it_ends_even_before_it_is_reaped() -> None:

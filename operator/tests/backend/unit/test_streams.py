@@ -80,13 +80,18 @@ def errors() -> list[str]:
 
 
 @pytest.fixture
+def left() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
 def refused() -> list[Refusal]:
     return []
 
 
 @pytest.fixture
-def outbox(errors: list[str], refused: list[Refusal]) -> Iterator[Outbox]:
-    made = Outbox(Broken, errors.append, refused.append)
+def outbox(errors: list[str], left: threading.Event, refused: list[Refusal]) -> Iterator[Outbox]:
+    made = Outbox(Broken, errors.append, on_left=left.set, on_refused=refused.append)
     made.start()
     yield made
     made.close()
@@ -199,12 +204,13 @@ def test_the_text_comes_back_once_when_the_client_wants_it(
 
 
 def test_a_client_who_left_is_noticed_while_nothing_is_sent(
-    stream: Stream, sender: Recorder
+    stream: Stream, sender: Recorder, left: threading.Event
 ) -> None:
     stopped = threading.Event()
     stream.cancel = stopped.set
     sender.cancelled = True
     assert stopped.wait(10)
+    assert left.wait(10)
     assert str(stream.stopped_because) == "cancelled by the client"
 
 
@@ -299,7 +305,7 @@ def test_an_answer_that_cannot_be_made_is_refused_and_silences_no_other(
 
 
 def test_an_outbox_whose_thread_has_ended_says_so() -> None:
-    made = Outbox(Broken, print, lambda _: None)
+    made = Outbox(Broken, print, on_left=print, on_refused=print)
     assert not made.has_died
     made.start()
     assert not made.has_died

@@ -1,0 +1,129 @@
+"""Every process of a server hangs or is killed under load, and what is told of it meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.backend.real.load import streams
+from tests.backend.real.pacing import beats
+from tests.backend.real.processes import stopped
+from tests.backend.real.server import Triton, serving, until, wait_until_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.triton
+
+TOLD_SECONDS = 5.0
+STEP_SECONDS = 0.02
+TOKENS = 300
+# Longer than anybody looks.
+ENDLESS = 1900
+
+PROCESSES: dict[str, Callable[[Triton], int]] = {
+    "the engine": lambda triton: triton.engine,
+    "the worker": lambda triton: triton.worker,
+    "the stub": lambda triton: triton.listener_of(triton.health_port),
+    "tritonserver": lambda triton: triton.pid_of("tritonserver"),
+}
+ENGINES = {"the engine", "the worker"}
+SILENT = "the engine has not answered for"
+
+
+def reason(triton: Triton) -> str:
+    """Why it is not well, as /health says it; nothing where it is, or where nobody answers."""
+    status, body = triton.health()
+    return body["reason"] if status == 503 and "reason" in body else ""
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+    """A server that takes five seconds of silence for a hang."""
+    patience = {"engine_silence_seconds": "5"}
+    folder = tmp_path_factory.mktemp("impatient")
+    with serving(folder, {"max_model_len": 2048}, patience, step_seconds=STEP_SECONDS) as server:
+        until(lambda: server.health()[1].get("status") == "loading", 60, "/health answers at once")
+        wait_until_ready(server)
+        yield server
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_what_hangs_under_load_is_unhealthy_and_every_answer_goes_on_after_it(
+    impatient: Triton, name: str
+) -> None:
+    running = streams(impatient, TOKENS)
+    with stopped(PROCESSES[name](impatient)):
+        if name in ENGINES:
+            until(lambda: SILENT in reason(impatient), 60, f"/health notices that {name} hangs")
+        else:
+            # No probe is answered: Triton's calls hold the stub's interpreter meanwhile.
+            until(lambda: impatient.health()[0] == 0, 60, f"/health is silent while {name} hangs")
+    until(lambda: impatient.health()[0] == 200, 60, f"/health notices that {name} goes on")
+    for stream in running:
+        assert stream.ended.wait(120)
+        assert stream.errors == []
+        assert stream.tokens == TOKENS
+        stream.close()
+    assert len({"".join(stream.texts) for stream in running}) == 1
+
+
+class Watch:
+    """Looks at one thing until it is so, and notes when."""
+
+    def __init__(self, is_so: Callable[[], bool]) -> None:
+        self.seen_at: float | None = None
+        self._is_so = is_so
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def result(self) -> float | None:
+        """When it was seen; None where it was not, and the server is gone."""
+        self._ends.set()
+        self._thread.join()
+        return self.seen_at
+
+    def _look(self) -> None:
+        while self.seen_at is None and not self._ends.wait(0.02):
+            if self._is_so():
+                self.seen_at = time.monotonic()
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_what_is_killed_under_load_is_told_within_five_seconds_and_ends_the_server(
+    start_triton: Callable[..., Triton], tmp_path: Path, name: str
+) -> None:
+    triton = start_triton({"max_model_len": 2048}, step_seconds=STEP_SECONDS)
+    wait_until_ready(triton)
+    running = streams(triton, ENDLESS)
+    with beats(tmp_path) as machine:
+        unwell = Watch(lambda: triton.health()[0] != 200)
+        # Both are said for two seconds at least: each has a look of its own.
+        dead = Watch(lambda: "EngineDead" in reason(triton))
+        gauge = Watch(lambda: triton.series().get("qwen_engine_up") == 0)
+        killed = time.monotonic()
+        os.kill(PROCESSES[name](triton), signal.SIGKILL)
+        for stream in running:
+            assert stream.ended.wait(60), f"a stream goes on without {name}"
+        errors = ["; ".join(stream.errors) for stream in running]
+        for stream in running:
+            stream.close()
+        until(lambda: triton.process.poll() is not None, 60, "the server ends")
+        told = unwell.result()
+        assert told is not None
+        assert told - killed < TOLD_SECONDS + machine.lost(killed, told)
+    assert all(errors)
+    if name in ENGINES:
+        assert all("the engine has died" in error for error in errors)
+        assert dead.result() is not None
+        assert gauge.result() is not None
+    if triton.has_termination_log and name != "tritonserver":
+        told_of = "EngineDead" if name in ENGINES else "StubCrashed"
+        assert triton.failure()["reason"] == told_of
