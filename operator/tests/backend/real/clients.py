@@ -20,8 +20,8 @@ LONG = json.dumps({"max_tokens": 900, "ignore_eos": True})
 def ask(
     url: str, body: object | None = None, timeout: float = 60.0, key: str | None = None
 ) -> tuple[int, bytes]:
-    """Status and body of one HTTP exchange; status 0 when nobody answers."""
-    data = None if body is None else json.dumps(body).encode()
+    """Status and body of one HTTP exchange; status 0 when nobody answers. Bytes go as they are."""
+    data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"

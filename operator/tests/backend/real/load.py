@@ -16,10 +16,11 @@ _DATA = b"data: "
 
 
 class HttpStream:
-    """One generate_stream call and what came back."""
+    """One generate_stream call for so many tokens, and what came back."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, wanted: int) -> None:
         self._port = port
+        self._wanted = wanted
         self.texts: list[str] = []
         self.errors: list[str] = []
         self.tokens = 0
@@ -46,6 +47,9 @@ class HttpStream:
             self.errors.append(f"{type(error).__name__}: {error}")
         finally:
             connection.close()
+            # A connection that ends between two chunks raises nothing.
+            if not self.errors and self.tokens < self._wanted:
+                self.errors.append(f"ended after {self.tokens} tokens")
             self.ended.set()
 
     def _hear(self, said: dict[str, object]) -> None:
@@ -63,7 +67,7 @@ Stream = GrpcStream | HttpStream
 def streams(triton: Triton, tokens: int, each: int = 4) -> list[Stream]:
     """So many long answers by each door of Triton's, all of which have begun."""
     made: list[Stream] = [GrpcStream(triton.grpc_port) for _ in range(each)]
-    made += [HttpStream(triton.http_port) for _ in range(each)]
+    made += [HttpStream(triton.http_port, tokens) for _ in range(each)]
     sampling = json.dumps({"max_tokens": tokens, "ignore_eos": True, "temperature": 0})
     for stream in made:
         stream.ask(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backend.real.clients import MODEL, GrpcStream
+from tests.backend.real.clients import MODEL, GrpcStream, ask
 from tests.backend.real.pacing import Beats, beats, steps
 from tests.backend.real.server import serving, until, wait_until_ready
 
@@ -103,3 +103,18 @@ def test_who_leaves_is_worked_for_no_longer_than_half_a_second(
         last = max(step.at for step in steps(paced, asked) if name in step.requests)
         assert paced.ended_by_length() == whole
         assert last - left < WITHIN_SECONDS + machine.lost(left, last)
+
+
+def test_a_verbose_server_logs_a_cancelled_request_as_nvidias_does(paced: Triton) -> None:
+    settings = f"http://127.0.0.1:{paced.http_port}/v2/logging"
+    before = len(paced.log_text())
+    assert ask(settings, {"log_verbose_level": 1})[0] == 200
+    try:
+        asked = time.monotonic()
+        leave = by_grpc(paced, stream=True)
+        until(lambda: steps(paced, asked), 60, "the engine works on the request")
+        leave()
+        for line in ("[vllm] Cancelling the request", "[vllm] Successfully cancelled the request"):
+            until(lambda line=line: line in paced.log_text()[before:], 60, line)
+    finally:
+        assert ask(settings, {"log_verbose_level": 0})[0] == 200

@@ -12,9 +12,11 @@ import re
 import socket
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from tests.backend.real.clients import MODEL, ask
 from tests.backend.real.server import until
@@ -168,4 +170,63 @@ def test_bytes_of_no_protocol_on_a_port_disturb_nobody(triton: Triton, port: str
                     pass
             except OSError:
                 pass  # hung up on, or not answered: both are answers to noise
+    is_well(triton)
+
+
+@pytest.mark.parametrize("path", ["/generate", "/generate_stream", "/v1/completions", "/tokenize"])
+def test_a_body_that_is_no_json_is_refused(triton: Triton, path: str) -> None:
+    chance = chance_of(f"body {path}")
+    is_openai = path not in {"/generate", "/generate_stream"}
+    port = triton.health_port if is_openai else triton.http_port
+    url = f"http://127.0.0.1:{port}{'' if is_openai else f'/v2/models/{MODEL}'}{path}"
+    for _ in range(COUNT):
+        status, said = ask(url, b"[" + noise(chance))
+        assert 400 <= status < 500, said
+    is_well(triton)
+
+
+KINDS = ("BYTES", "BOOL", "INT32", "FP32", "UINT8", "FP16", "STRING", "")
+
+
+def odd_request(chance: random.Random) -> service_pb2.ModelInferRequest:
+    """A request whose tensors have types, shapes, bytes and parameters of any sort."""
+    request = service_pb2.ModelInferRequest(model_name=MODEL, id="i" * chance.choice((0, 9, 9999)))
+    names = [*TEXTS, *FLAGS, "x", ""]
+    for name in chance.sample(names, chance.randrange(1, 4)):
+        shape = chance.choice(([1], [1], [], [0], [2], [1, 1], [-1], [2**40]))
+        request.inputs.add(name=name, datatype=chance.choice(KINDS), shape=shape)
+        text = noise(chance)
+        # What a string should be: four bytes of length before it.
+        framed = len(text).to_bytes(4, "little") + text
+        odd = chance.randbytes(4) + text[:50]
+        request.raw_input_contents.append(chance.choice((framed, framed, odd, b"", b"\x01")))
+    for name in chance.sample(names[:-1], 2):
+        match chance.randrange(4):
+            case 0:
+                request.parameters[name].string_param = "".join(
+                    chance.choice('{}[]"a1') for _ in range(20)
+                )
+            case 1:
+                request.parameters[name].int64_param = chance.choice((0, -1, 2**62))
+            case 2:
+                request.parameters[name].bool_param = True
+            case _:
+                request.parameters[name].double_param = chance.choice((0.5, 1e308, float("nan")))
+    request.parameters["max_tokens"].int64_param = 1
+    return request
+
+
+def test_tensors_of_any_type_shape_and_bytes_are_understood_or_refused(triton: Triton) -> None:
+    chance, codes = chance_of("tensors"), set[grpc.StatusCode]()
+    with grpc.insecure_channel(f"127.0.0.1:{triton.grpc_port}") as channel:
+        server = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        for _ in range(4 * COUNT):
+            request = odd_request(chance)
+            try:
+                for answer in server.ModelStreamInfer(iter([request]), timeout=60):
+                    assert not FAULTS_OF_OURS.search(answer.error_message), request
+            except grpc.RpcError as error:
+                codes.add(error.code())
+    # Triton's own refusals; nobody is left without an answer, and it has not ended.
+    assert codes <= {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.INTERNAL}
     is_well(triton)

@@ -9,13 +9,30 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backend.real.clients import LONG, MODEL, GrpcStream
+from tests.backend.real.clients import LONG, MODEL, GrpcStream, ask
 from tests.backend.real.server import standing_still, until
 
 if TYPE_CHECKING:
     from tests.backend.real.server import Triton
 
 pytestmark = pytest.mark.triton
+
+SAME = json.dumps({"temperature": 0, "max_tokens": 12, "ignore_eos": True})
+
+
+def test_a_model_that_is_unloaded_and_loaded_again_answers_as_before(triton: Triton) -> None:
+    server = f"http://127.0.0.1:{triton.http_port}/v2"
+    body = {"prompt": "Hello", "sampling_parameters": SAME}
+    answer = triton.generate(body)
+    assert answer[0] == 200
+    assert ask(f"{server}/repository/models/{MODEL}/unload", {})[0] == 200
+    until(lambda: ask(f"{server}/models/{MODEL}/ready")[0] != 200, 60, "Triton offers it no more")
+    # At once: while the first one still ends, and holds its port.
+    loaded, said = ask(f"{server}/repository/models/{MODEL}/load", {}, timeout=300)
+    assert loaded == 200, said
+    until(lambda: triton.health()[0] == 200, 60, "/health says ok")
+    assert triton.generate(body) == answer
+    assert triton.process.poll() is None
 
 
 def test_a_stopping_server_lets_running_streams_finish_and_takes_no_more(triton: Triton) -> None:
@@ -44,4 +61,4 @@ def test_a_stopping_server_lets_running_streams_finish_and_takes_no_more(triton:
     assert stream.tokens == 900
     # An open gRPC stream keeps its model loaded until the server's exit timeout.
     stream.close()
-    until(lambda: triton.process.poll() is not None, 40, "the server ends")
+    until(lambda: triton.process.poll() is not None, 60, "the server ends")
