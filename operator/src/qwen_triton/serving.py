@@ -94,13 +94,19 @@ class Serving:
         self._outbox.start()
         # Instances look after each other (_beat).
         if self._roster is None:
-            self._guard.start()
+            self._start_guard()
         if self._first is None:
             self.liveness.enter(Phase.OPENING)
         else:
             self._first.open(
                 self._engine, self._are_all_here, on_lost=_write, on_closing=self._take_no_more
             )
+
+    def _start_guard(self) -> None:
+        try:
+            self._guard.start()
+        except OSError as error:
+            wire.log_error(f"nobody will end the server if this process dies: {error}")
 
     def _loading_failed(self, error: BaseException) -> NoReturn:
         if isinstance(error, EngineNotShared):

@@ -71,7 +71,6 @@ def test_what_hangs_under_load_is_unhealthy_and_every_answer_goes_on_after_it(
         assert stream.errors == []
         assert stream.tokens == TOKENS
         stream.close()
-    assert len({"".join(stream.texts) for stream in running}) == 1
 
 
 class Watch:
@@ -104,12 +103,13 @@ def test_what_is_killed_under_load_is_told_within_five_seconds_and_ends_the_serv
     wait_until_ready(triton)
     running = streams(triton, ENDLESS)
     with beats(tmp_path) as machine:
-        unwell = Watch(lambda: triton.health()[0] != 200)
+        pid = PROCESSES[name](triton)
         # Both are said for two seconds at least: each has a look of its own.
         dead = Watch(lambda: "EngineDead" in reason(triton))
         gauge = Watch(lambda: triton.series().get("qwen_engine_up") == 0)
         killed = time.monotonic()
-        os.kill(PROCESSES[name](triton), signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
+        unwell = Watch(lambda: triton.health()[0] != 200)
         for stream in running:
             assert stream.ended.wait(60), f"a stream goes on without {name}"
         errors = ["; ".join(stream.errors) for stream in running]
