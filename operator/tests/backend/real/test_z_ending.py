@@ -44,7 +44,7 @@ def test_a_stopping_server_lets_running_streams_finish_and_takes_no_more(triton:
     assert stream.tokens == 900
     # An open gRPC stream keeps its model loaded until the server's exit timeout.
     stream.close()
-    until(lambda: triton.process.poll() is not None, 40, "the server ends")
+    until(lambda: triton.process.poll() is not None, 60, "the server ends")
 
 
 def test_a_killed_worker_ends_every_stream_and_the_server(furnished: Triton) -> None:
