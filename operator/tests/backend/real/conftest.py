@@ -77,7 +77,8 @@ def start_triton(tmp_path: Path) -> Iterator[Callable[..., Triton]]:
             engine: dict[str, object] | None = None,
             parameters: dict[str, str] | None = None,
             instances: int = 1,
+            key: str | None = None,
         ) -> Triton:
-            return stack.enter_context(serving(tmp_path, engine, parameters, instances))
+            return stack.enter_context(serving(tmp_path, engine, parameters, instances, key))
 
         yield start
