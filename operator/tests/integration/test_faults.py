@@ -1,6 +1,7 @@
 """Between the operator and the API server things go wrong; the end is the same as without."""
 
 import itertools
+import json
 import random
 import threading
 import time
@@ -272,3 +273,79 @@ def test_a_namespace_that_ends_meanwhile_is_let_go(
         eventually("the namespace is gone", gone)
         assert operator.process.poll() is None
         assert not [each for folder in CHILDREN for each in api.all(folder, ending)]
+
+
+def test_a_store_that_takes_no_writes_is_waited_for(
+    api: Api, namespace: str, through: tuple[Path, Faults], tmp_path: Path
+) -> None:
+    """As etcd does that has no space left: it can be read, and every write is answered 500."""
+    kubeconfig, faults = through
+    with operating(kubeconfig, namespace, tmp_path) as operator:
+        api.create(QWENS, namespace, resource("before"))
+        eventually("all is there", partial(complete, api, namespace, "before"))
+        faults.refuse = lambda asked: (500, {}) if asked.writes else None
+        api.create(QWENS, namespace, resource("full"))
+        api.merge(QWENS, namespace, "before", {"spec": {"replicas": 2}})
+        asked = len(faults.writes())
+        time.sleep(6)  # that few writes are tried can only be waited for
+        tried = len(faults.writes()) - asked
+        assert 2 <= tried < 60, tried
+        assert operator.process.poll() is None
+        assert operator.page("healthz") == (200, "ok\n")
+        assert api.one(DEPLOYMENTS, namespace, "full") is None
+        faults.refuse = lambda _asked: None
+        for name in ("before", "full"):
+            eventually("all is there", partial(complete, api, namespace, name))
+        eventually("the edit", lambda: _replicas(api, namespace, "before") == 2)
+
+
+def test_an_old_replica_s_lists_cost_a_successor_nothing(
+    api: Api, namespace: str, through: tuple[Path, Faults], tmp_path: Path
+) -> None:
+    """A restarted operator is shown the world before a resource was deleted and made anew.
+
+    Its resource is the predecessor, of whose children there is none, and no watch tells better.
+    """
+    config, faults = through
+    with operating(config, namespace, tmp_path):
+        old = api.create(QWENS, namespace, resource("aged", replicas=0))
+        eventually("all is there", partial(complete, api, namespace, "aged"))
+        old = api.one(QWENS, namespace, "aged") or {}
+        api.delete(QWENS, namespace, "aged")
+        new = api.create(QWENS, namespace, resource("aged", replicas=0))["metadata"]["uid"]
+        eventually("its successor's", partial(_are_owned_by, api, namespace, "aged", new))
+        eventually("all is there", partial(complete, api, namespace, "aged"))
+    before = _identities(api, namespace, "aged")
+    faults.instead = partial(_before, old)
+    faults.refuse = lambda asked: (503, {}) if asked.watch else None
+    asked = len(faults.seen)
+    with operating(config, namespace, tmp_path) as operator:
+        eventually("it works on what it is shown", lambda: "predecessor" in operator.log)
+        time.sleep(6)  # a sweep, as old as the first: that nothing follows can only be waited for
+        deleted = [each.path for each in faults.seen[asked:] if each.method == "DELETE"]
+        assert not deleted, deleted
+        assert _identities(api, namespace, "aged") == before
+        assert (api.one(QWENS, namespace, "aged") or {})["metadata"]["uid"] == new
+        faults.instead = lambda _asked, _body: None
+        faults.refuse = lambda _asked: None
+        api.merge(QWENS, namespace, "aged", {"spec": {"replicas": 1}})
+        eventually("it sees what is", lambda: _replicas(api, namespace, "aged") == 1)
+        assert _identities(api, namespace, "aged") == before
+
+
+def _before(old: Json, asked: Request, body: bytes) -> bytes | None:
+    """A list as it was when there was but the old resource."""
+    if not asked.lists:
+        return None
+    told: Json = json.loads(body)
+    told["items"] = [old] if asked.path.endswith("/qwendeployments") else []
+    return json.dumps(told).encode()
+
+
+def _identities(api: Api, namespace: str, name: str) -> dict[str, str]:
+    return {place: each["metadata"]["uid"] for place, each in api.children(namespace, name).items()}
+
+
+def _are_owned_by(api: Api, namespace: str, name: str, uid: str) -> bool:
+    children = api.children(namespace, name).values()
+    return [each["metadata"]["ownerReferences"][0]["uid"] for each in children] == [uid] * 3
