@@ -199,6 +199,12 @@ ENGINE: Final = (
         "Unix time at which loop and engine were last alive.",
     ),
     _pod(Type.GAUGE, "qwen_engine_info", "1", "1, with the engine's version.", "vllm_version"),
+    _pod(
+        Type.GAUGE,
+        "qwen_openai_endpoint_up",
+        "0 or 1",
+        "1 where :9000 has vLLM's OpenAI endpoint, else 0.",
+    ),
     _pod(Type.GAUGE, "vllm:num_requests_running", "requests", "Requests in the running batch."),
     _pod(
         Type.GAUGE,

@@ -36,6 +36,7 @@ def _page(*, up: bool) -> bytes:
     lines += [
         f"qwen_engine_up{{{labels}}} {int(up)}",
         f"qwen_engine_heartbeat_timestamp_seconds{{{labels}}} {time.time():.3f}",
+        f"qwen_openai_endpoint_up{{{labels}}} 1",
     ]
     return _answer("\n".join(lines) + "\n")
 

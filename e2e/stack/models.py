@@ -14,20 +14,27 @@ T = TypeVar("T")
 NAMESPACE = "qwen-e2e"
 GPUS = 2
 
+PATIENCE_SECONDS = 60.0
+"""How long suites wait, unless they say more: a loaded machine is slow, and not wrong."""
+
 
 class Timeout(AssertionError):
     """Something that was waited for did not come; the text says what was seen last."""
 
 
-def eventually(what: str, look: Callable[[], T | None], seconds: float) -> T:
-    """Wait until `look` returns something true."""
+def eventually(what: str, look: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:
+    """Wait until `look` returns something true; speeds are asserted by something else.
+
+    Raises:
+        Timeout: it did not; what it returned last is in the text.
+    """
     deadline = time.monotonic() + seconds
     while True:
         found = look()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise Timeout(f"{what}: not within {seconds:.0f} s")
+            raise Timeout(f"{what}: not within {seconds:.0f} s; at last: {found!r}")
         time.sleep(0.3)
 
 

@@ -38,7 +38,7 @@ def places(installed: Images) -> Iterator[None]:
         make_namespace(each)
     for each in names:
         # A pod is refused before its namespace has one.
-        eventually("a service account", partial(_accounts, each), 30)
+        eventually("a service account", partial(_accounts, each))
     yield
     kubectl("delete", "namespace", *names, "--wait=false")
 
@@ -50,7 +50,7 @@ def test_monitors_appear_with_their_api_and_the_api_server_takes_them() -> None:
         return found if found.keys() == KINDS else None
 
     # The API server tells of new kinds a moment after it has established them.
-    for each in eventually("the chart makes all three", all_three, 30).values():
+    for each in eventually("the chart makes all three", all_three).values():
         given = yaml.safe_dump(each)
         kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", given=given)
 

@@ -33,7 +33,7 @@ from monitoring.evaluation import firing, panel_complaints, rule_complaints
 from monitoring.pages import complaints
 from monitoring.prometheus import Prometheus, install, running
 
-_SETTLE_SECONDS = 30
+_SETTLE_SECONDS = 60
 SCRAPE_SECONDS = 1
 VARIABLES = {
     "namespace": NAMESPACE,
@@ -93,7 +93,7 @@ def by_monitors() -> dict[str, Any]:
         return made if made.keys() == prometheus_operator.KINDS else None
 
     # The API server tells of new kinds a moment after it has established them.
-    made = eventually("the chart makes monitors", rendered, 30)
+    made = eventually("the chart makes monitors", rendered)
     taken = []
     for kind in ("ServiceMonitor", "PodMonitor"):
         kubectl("apply", "-f", "-", given=yaml.safe_dump(made[kind]))
@@ -125,7 +125,7 @@ def watching(
     place = (folder / "prometheus.yaml", folder / "data", port)
     with running(*place, program=program) as server:
         for series in ("qwen_engine_up", "qwen_operator_build_info"):
-            eventually(f"{series} is scraped", partial(server.query, series), 60)
+            eventually(f"{series} is scraped", partial(server.query, series))
         yield server
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from datetime import datetime
 
 import pytest
 
@@ -24,9 +25,11 @@ def test_a_killed_process_is_told_within_15_seconds_and_the_model_serves_again(
     assert pids, "no such process in the pod"
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    killed = time.monotonic()
-    eventually("Ready is False", lambda: model.ready()["status"] == "False", _SEEN_SECONDS)
-    assert time.monotonic() - killed < _SEEN_SECONDS
+    killed = time.time()
+    eventually("Ready is False", lambda: model.ready()["status"] == "False")
+    # By what the operator wrote down, in whole seconds, and not by when a test came to see it.
+    since = datetime.fromisoformat(model.ready()["lastTransitionTime"]).timestamp()
+    assert since - killed < _SEEN_SECONDS
     told = model.see()["status"]
     assert told["readyReplicas"] == 0
     assert told["failure"]["suggestion"]

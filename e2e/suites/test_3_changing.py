@@ -47,7 +47,7 @@ def test_a_hand_edited_child_is_restored_and_no_pod_restarts(model: Model) -> No
         )
         return target == "http"
 
-    eventually("the port is restored", restored, 5)
+    eventually("the port is restored", restored)
     assert [each["metadata"]["uid"] for each in model.pods()] == [pod["metadata"]["uid"]]
 
 
@@ -57,7 +57,7 @@ def test_an_edited_setting_rolls_the_pod_and_triton_shows_it(model: Model) -> No
     assert before == model.see()["status"]["configHash"]
     change = {"spec": {"engine": {"maxModelLen": 512}, "chat": {"systemPrompt": "Du bist 好."}}}
     kubectl("-n", NAMESPACE, "patch", "qwen", model.name, "--type=merge", "-p", json.dumps(change))
-    eventually("not Ready meanwhile", lambda: model.ready()["status"] == "False", 10)
+    eventually("not Ready meanwhile", lambda: model.ready()["status"] == "False")
     model.wait_ready()
     (new,) = model.pods()
     assert new["metadata"]["uid"] != old["metadata"]["uid"]

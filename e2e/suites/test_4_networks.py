@@ -79,7 +79,7 @@ def closed(
     with enforcing(os.environ["KUBECONFIG"], log):
         model = address(shared_model.pods()[0]["metadata"]["name"], NAMESPACE)
         # The engine has to list pods and policies first; until then nothing passes.
-        eventually("clients pass", lambda: is_open(NAMESPACE, CLIENT, model, 8000), 30)
+        eventually("clients pass", lambda: is_open(NAMESPACE, CLIENT, model, 8000))
         yield shared_model
     install_chart(installed)
     kubectl("delete", "pod", CLIENT, "-n", NAMESPACE)

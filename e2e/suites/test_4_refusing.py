@@ -28,11 +28,11 @@ def test_more_gpus_than_the_node_has_is_told_in_the_schedulers_words(model: Mode
     wish = {"resources": {"gpus": GPUS + 1}, "engine": {"tensorParallelSize": GPUS + 1}}
     apply(document("greedy", **wish), namespace=NAMESPACE)
     greedy = Model("greedy")
-    told = greedy.wait_reason("WaitingForGPU", seconds=20)
+    told = greedy.wait_reason("WaitingForGPU", seconds=60)
     assert "Insufficient nvidia.com/gpu" in told["message"]
     assert "What to do:" in told["message"]
     free = f"{GPUS} of {GPUS} nvidia.com/gpu are free"
-    eventually("how many are free", lambda: free in greedy.ready()["message"], 30)
+    eventually("how many are free", lambda: free in greedy.ready()["message"])
     assert model.ready()["status"] == "True"
     kubectl("-n", NAMESPACE, "delete", "qwen", "greedy")
 
@@ -40,7 +40,7 @@ def test_more_gpus_than_the_node_has_is_told_in_the_schedulers_words(model: Mode
 def test_an_unknown_engine_argument_is_reported_by_name_on_the_resource(model: Model) -> None:
     wrong = {"engine": {"extraArgs": {"max_num_sequences": 4}}}
     apply(document("misspelt", **wrong), namespace=NAMESPACE)
-    told = Model("misspelt").wait_reason("InvalidSpec", seconds=20)
+    told = Model("misspelt").wait_reason("InvalidSpec", seconds=60)
     assert "spec.engine.extraArgs.max_num_sequences" in told["message"]
     assert "did you mean max_num_seqs?" in told["message"]
     assert not Model("misspelt").pods()

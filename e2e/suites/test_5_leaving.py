@@ -14,7 +14,7 @@ def _scale_operator(replicas: int) -> None:
         eventually(
             "the operator's pod is gone",
             lambda: not get("pods", "-n", OPERATOR_NAMESPACE, "-l", OPERATORS)["items"],
-            40,
+            60,
         )
     else:
         kubectl("-n", OPERATOR_NAMESPACE, "rollout", "status", f"deployment/{RELEASE}", timeout=90)
@@ -24,7 +24,7 @@ def test_deleting_with_the_operator_stopped_leaves_nothing(model: Model) -> None
     assert model.children()
     _scale_operator(0)
     kubectl("-n", NAMESPACE, "delete", "qwen", model.name, timeout=30)
-    eventually("no child is left", lambda: not model.children(), 60)
+    eventually("no child is left", lambda: not model.children())
     selector = f"app.kubernetes.io/instance={model.name}"
     eventually(
         "no pod is left", lambda: not get("pods", "-n", NAMESPACE, "-l", selector)["items"], 90

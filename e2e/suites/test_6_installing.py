@@ -42,7 +42,7 @@ def kept(installed: Images) -> Model:
     assert installed
     apply(document("kept", scheduling=NOWHERE), namespace=NAMESPACE)
     model = Model("kept")
-    eventually("it has a pod", model.pods, 30)
+    eventually("it has a pod", model.pods)
     return model
 
 
@@ -80,7 +80,7 @@ def test_another_release_takes_the_definition_over_as_the_refusal_says(
     kubectl(
         "-n", NAMESPACE, "patch", "qwen", kept.name, "--type=merge", "-p", '{"spec":{"replicas":2}}'
     )
-    eventually("its operator follows", lambda: len(kept.pods()) == 2, 30)
+    eventually("its operator follows", lambda: len(kept.pods()) == 2)
     assert before["metadata"]["uid"] in {each["metadata"]["uid"] for each in kept.pods()}
     assert get("clusterroles", "-l", "app.kubernetes.io/name=qwen-operator")["items"] == []
 
@@ -89,7 +89,7 @@ def test_releases_for_different_namespaces_work_side_by_side(installed: Images) 
     make_namespace(OTHER)
     install(installed, "beta", OTHER)
     apply(document("theirs", scheduling=NOWHERE), namespace=OTHER)
-    eventually("the second operator works", lambda: deployment("theirs", OTHER), 30)
+    eventually("the second operator works", lambda: deployment("theirs", OTHER))
 
 
 def test_what_meets_one_of_them_is_refused(installed: Images) -> None:

@@ -87,7 +87,7 @@ def watched(model: Model, change: Callable[[], object]) -> Upgrade:
     thread.start()
     try:
         change()
-        eventually("another operator leads", lambda: _leader() not in {"", leader}, 60)
+        eventually("another operator leads", lambda: _leader() not in {"", leader})
         model.wait_ready()
     finally:
         done.set()

@@ -146,6 +146,7 @@ class PlayedEngine:
         yield "qwen_engine_up", (), 1.0
         yield "qwen_engine_heartbeat_timestamp_seconds", (), now - 0.6
         yield "qwen_engine_info", (("vllm_version", "0.27.1"),), 1.0
+        yield "qwen_openai_endpoint_up", (), 1.0
         yield "vllm:num_requests_running", (), round(self._running)
         yield "vllm:num_requests_waiting", (), round(self._waiting)
         yield "vllm:kv_cache_usage_perc", (), full

@@ -66,7 +66,7 @@ _TURN_SECONDS = 0.0005
 _GARBAGE = (20_000, 20, 20)
 # A Deployment and its pods change a dozen times while they start: one pass looks at several
 # changes at once, and what users ask for goes before what merely happened.
-_GATHER_SECONDS = 0.5
+_GATHER_SECONDS = 1.0
 
 
 def backend() -> Files:

@@ -146,6 +146,7 @@ class PodFacts:
         termination: how the serving container last ended, now or before a restart.
         restarts: of the serving container.
         engine: what the last scrapes say.
+        has_door: OpenAI's endpoint is there, or nobody says that it is not.
         image: of the serving container.
         gpus: how many of which extended resource it asks for.
         times: when it came how far.
@@ -167,6 +168,7 @@ class PodFacts:
     termination: Termination | None = None
     restarts: int = 0
     engine: Engine = Engine.UNKNOWN
+    has_door: bool = True
     image: str | None = None
     gpus: str | None = None
     times: Times = field(default_factory=Times)
@@ -240,12 +242,14 @@ class Outside:
         warning: the last warning event about it, looked up only while it does not start.
         progress: what its :9000 says of its start.
         free: how many there are of what it waits for.
+        has_door: what its :8002 says of OpenAI's endpoint.
     """
 
     engine: Engine = Engine.UNKNOWN
     warning: str | None = None
     progress: Progress | None = None
     free: str | None = None
+    has_door: bool = True
 
 
 def _times(body: Mapping[str, Any], state: Mapping[str, Any]) -> Times:
@@ -295,6 +299,7 @@ def read_pod(body: Mapping[str, Any], seen: Outside) -> PodFacts:
         termination=_termination(state) or _termination(last),
         restarts=int(container.get("restartCount") or 0),
         engine=seen.engine,
+        has_door=seen.has_door,
         image=_specified(body).get("image"),
         gpus=_gpus(_specified(body)),
         times=_times(body, state),

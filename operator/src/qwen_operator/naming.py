@@ -71,6 +71,7 @@ OPERATOR_PORT: Final = 8080
 
 HEARTBEAT_METRIC: Final = "qwen_engine_heartbeat_timestamp_seconds"
 UP_METRIC: Final = "qwen_engine_up"
+DOOR_METRIC: Final = "qwen_openai_endpoint_up"
 
 LABEL_LENGTH: Final = 63
 _HASH_LENGTH: Final = 8

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     MODEL_UNSUPPORTED = "ModelUnsupported"
     BAD_ENGINE_ARGUMENT = "BadEngineArgument"
     OUT_OF_MEMORY = "OutOfMemory"
+    OPENAI_ENDPOINT_FAILED = "OpenAIEndpointFailed"
     MODEL_LOAD_FAILED = "ModelLoadFailed"
     ENGINE_DEAD = "EngineDead"
     STUB_CRASHED = "StubCrashed"

@@ -16,8 +16,8 @@ from qwen_triton import failures, wire
 from qwen_triton.failures import Failure, Reason
 from qwen_triton.health import HealthServer, listen
 from qwen_triton.liveness import Phase
-from qwen_triton.metrics import Reporter
-from qwen_triton.openai_door import OpenAIDoor
+from qwen_triton.metrics import DOOR_UP, Reporter
+from qwen_triton.openai_door import DoorClosed, OpenAIDoor
 from qwen_triton.takeover import NOT_TAKEN, TAKEOVER_SECONDS, Ports, end_server
 
 if TYPE_CHECKING:
@@ -56,6 +56,22 @@ class FirstInstance:
         self._health = HealthServer(listen(settings.health_port), liveness, facts)
         self._health.resume()
         self._door = OpenAIDoor(settings, self._health)
+        self._has_door = False
+
+    def open_door(self, engine: Engine) -> DoorClosed | None:
+        """Open the OpenAI endpoint; return what keeps it shut where clients have been promised it.
+
+        Where they have not, Triton's own ports serve the model all the same; a series says so.
+        """
+        error = engine.submit(self._door.open(engine.llm, engine.tokenizer)).exception()
+        if error is None:
+            self._has_door = True
+            return None
+        words = failures.describe(error)
+        if self._door.is_promised:
+            return DoorClosed(words)
+        wire.log_error(f"no OpenAI endpoint with this vLLM: {words}")
+        return None
 
     def open(
         self,
@@ -65,7 +81,7 @@ class FirstInstance:
         on_lost: OnLost,
         on_closing: OnClosing,
     ) -> None:
-        """Open the OpenAI endpoint, begin to report, and watch the server's ports.
+        """Begin to report, and watch the server's ports.
 
         Args:
             engine: the engine, loaded.
@@ -73,12 +89,11 @@ class FirstInstance:
             on_lost: called when the server never takes the loaded model.
             on_closing: called when the server takes no more requests.
         """
-        opening = engine.submit(self._door.open(engine.llm, engine.tokenizer))
-        # The OpenAI endpoint is a second one: without it the model is served all the same.
-        if (error := opening.exception()) is not None:
-            wire.log_error(f"no OpenAI endpoint with this vLLM: {failures.describe(error)}")
         self._reporter = Reporter(
             self._liveness, self._series, vllm_families, engine.dialect.VERSION
+        )
+        self._series.gauge(
+            DOOR_UP, "1 where :9000 has vLLM's OpenAI endpoint, else 0", float(self._has_door)
         )
         self._liveness.enter(Phase.OPENING)
         self._reporter.report()

@@ -18,6 +18,7 @@ EVERY_SECONDS = 1.0
 ENGINE_UP = "qwen_engine_up"
 HEARTBEAT = "qwen_engine_heartbeat_timestamp_seconds"
 ENGINE_INFO = "qwen_engine_info"
+DOOR_UP = "qwen_openai_endpoint_up"
 
 # Ours beside them; vLLM's names today, and the names that older versions have for the same thing.
 MIRRORED: dict[str, str] = {

@@ -1,7 +1,8 @@
 """vLLM's own OpenAI application on the engine that Triton serves, behind the port of /health.
 
-Its parts moved between vLLM's versions; where none of the known places has them, Triton's door
-works all the same and :9000 answers /health only.
+Its parts moved between vLLM's versions; where none of the known places has them, :9000 answers
+/health only. Without a key nobody was promised more, and Triton's door works all the same; with
+one the model does not load (`first_instance.py`).
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from qwen_triton import failures
 from qwen_triton.adapting import call, find
 from qwen_triton.api_key import locked, take_key
+from qwen_triton.failures import Failure, Reason
 from qwen_triton.health import HEALTH_PATH, HealthServer, health_answer
 from qwen_triton.refusals import Unavailable
 from qwen_triton.templates import in_ascii, with_system_prompt
@@ -50,6 +54,16 @@ _PARSER_PLACES = ("vllm.utils.argparse_utils", "vllm.utils")
 _WORK = "/v1/"
 
 
+class DoorClosed(RuntimeError):
+    """The OpenAI endpoint is in the Service and cannot be opened; the message says why."""
+
+    def failure(self) -> Failure:
+        """For the operator and for people."""
+        found = failures.classify(str(self), (), Reason.OPENAI_ENDPOINT_FAILED)
+        words = f"the OpenAI endpoint cannot be opened: {found.message}"
+        return replace(found, message=words)
+
+
 class OpenAIDoor:
     """The application, its server, and the port they share with /health."""
 
@@ -59,6 +73,11 @@ class OpenAIDoor:
         self._key = take_key()
         self._server: Any = None
         self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def is_promised(self) -> bool:
+        """Whether clients may count on it: where a key is set, the Service offers the port."""
+        return self._key is not None
 
     async def open(self, llm: Any, tokenizer: object) -> None:  # noqa: ANN401  vLLM has no types here
         """Build the application and take the port over; to be called on the engine's loop.

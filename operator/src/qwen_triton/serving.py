@@ -19,6 +19,7 @@ from qwen_triton.failures import Failure, Reason
 from qwen_triton.first_instance import SHARED_SERIES, FirstInstance
 from qwen_triton.guard import Guard
 from qwen_triton.liveness import STUCK_AFTER_SECONDS, Liveness, Phase
+from qwen_triton.openai_door import DoorClosed
 from qwen_triton.outbox import Outbox
 from qwen_triton.processes import is_process_alive
 from qwen_triton.refusals import BadRequest, Cancelled, Refusal, Unavailable
@@ -85,7 +86,7 @@ class Serving:
             LoadFailed: with the classified reason, which is left for kubelet, too.
         """
         self._console.attach()
-        error = self._engine.start()
+        error = self._engine.start() or self._open_door()
         self._console.detach()
         if error is not None:
             self._loading_failed(error)
@@ -108,19 +109,29 @@ class Serving:
         except OSError as error:
             wire.log_error(f"nobody will end the server if this process dies: {error}")
 
+    def _open_door(self) -> DoorClosed | None:
+        """Open the OpenAI endpoint; an engine whose clients would miss it ends again."""
+        closed = None if self._first is None else self._first.open_door(self._engine)
+        if closed is not None:
+            self._engine.stop(_ENGINE_STOP_SECONDS)
+        return closed
+
     def _loading_failed(self, error: BaseException) -> NoReturn:
         if isinstance(error, EngineNotShared):
             raise LoadFailed(str(error)) from error
-        failure = (
-            Failure(Reason.BAD_ENGINE_ARGUMENT, str(error))
-            if isinstance(error, BadAdapter)
-            else failures.classify(failures.describe(error), self._console.lines())
-        )
+        failure = self._failure(error)
         self.liveness.fail(f"{failure.reason}: {failure.message}")
         report(failure)
         if self._roster is not None:
             self._roster.fail()
         raise LoadFailed(f"{failure.reason}: {failure.message}") from error
+
+    def _failure(self, error: BaseException) -> Failure:
+        if isinstance(error, BadAdapter):
+            return Failure(Reason.BAD_ENGINE_ARGUMENT, str(error))
+        if isinstance(error, DoorClosed):
+            return error.failure()
+        return failures.classify(failures.describe(error), self._console.lines())
 
     def _are_all_here(self) -> bool:
         return self._roster is None or self._roster.are_all_here()

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tests.integration.api import Api
+from tests.integration.api import Api, eventually
 
 NAMESPACE = "qwen-test-account"
 NAME = "qwen-operator"
@@ -64,10 +64,17 @@ def _kubeconfig(admin: Path, token: str) -> dict[str, Any]:
     return config
 
 
+def _is_ending(api: Api) -> bool:
+    there = api.one("/api/v1/namespaces", "", NAMESPACE) or {"metadata": {}}
+    return "deletionTimestamp" in there["metadata"]
+
+
 @contextmanager
 def account(api: Api, admin: Path, folder: Path) -> Iterator[Path]:
     """The account's kubeconfig, while the context lasts."""
     objects = _objects()
+    # That of the tests before takes a while to end, and takes in nothing meanwhile.
+    eventually("no account that is on its way out", lambda: not _is_ending(api))
     for path, body in objects.items():
         api.call("PATCH", f"{path}?fieldManager=tests&force=true", body, "apply-patch+yaml")
     request = {"spec": {"expirationSeconds": _LIFE_SECONDS}}

@@ -25,6 +25,9 @@ PODS = "/api/v1/namespaces/{}/pods"
 EVENTS = "/api/v1/namespaces/{}/events"
 CHILDREN = (CONFIG_MAPS, SERVICES, DEPLOYMENTS)
 OURS = "app.kubernetes.io/managed-by=qwen-operator"
+PATIENCE_SECONDS = 60.0
+"""How long tests wait, unless they say more: a loaded machine is slow, and not wrong."""
+
 _POLL_SECONDS = 0.1
 
 
@@ -136,15 +139,28 @@ class Api:
         return next((each for each in conditions if each["type"] == kind), {})
 
 
-def eventually(what: str, check: Callable[[], T], seconds: float = 5.0) -> T:
-    """Wait until a check gives something true, and return that."""
+def eventually(
+    what: str,
+    check: Callable[[], T],
+    seconds: float = PATIENCE_SECONDS,
+    seen: Callable[[], object] | None = None,
+) -> T:
+    """Wait until a check gives something true, and return that.
+
+    Args:
+        what: is waited for.
+        check: whether it is there.
+        seconds: how long; whoever means to assert a speed does so by something else.
+        seen: what to print of a wait in vain, where the check's own answer says too little.
+    """
     deadline = time.monotonic() + seconds
     while True:
         found = check()
         if found:
             return found
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {what}; at last: {found!r}")
+            last = found if seen is None else seen()
+            pytest.fail(f"not within {seconds:.0f} s: {what}; at last: {last!r}")
         time.sleep(_POLL_SECONDS)
 
 
@@ -157,13 +173,13 @@ def constantly(what: str, check: Callable[[], T], seconds: float = 5.0) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def settled(what: str, check: Callable[[], T], still: float = 2.0, within: float = 30.0) -> T:
+def settled(what: str, check: Callable[[], T], still: float = 2.0) -> T:
     """Wait until a check has given the same for a while, and return that."""
     last, since = check(), time.monotonic()
-    deadline = since + within
+    deadline = since + PATIENCE_SECONDS
     while time.monotonic() - since < still:
         if time.monotonic() > deadline:
-            pytest.fail(f"not still within {within} s: {what}; at last: {last!r}")
+            pytest.fail(f"not still within {PATIENCE_SECONDS:.0f} s: {what}; at last: {last!r}")
         time.sleep(_POLL_SECONDS)
         if (now := check()) != last:
             last, since = now, time.monotonic()

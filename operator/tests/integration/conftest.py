@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.integration.api import Api, Problem
 from tests.integration.definition import apply_definition
 from tests.integration.outages import under_way
 from tests.integration.process import OperatorProcess
+from tests.integration.scene import scene
 
 ROOT = Path(__file__).resolve().parents[3]
 HOW = "start the embedded cluster with `python -m e2e.cluster up`, or set KUBECONFIG"
@@ -25,6 +26,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Whatever fails prints what was there: a later look finds another state."""
+    report = yield
+    api = getattr(item, "funcargs", {}).get("api")
+    if report.failed and isinstance(api, Api):
+        try:
+            told = scene(api)
+        except (OSError, Problem) as problem:
+            told = f"the API server does not tell: {problem!r}"
+        report.sections.append(("what was there", told))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -21,4 +21,4 @@ def apply_definition(api: Api) -> None:
         conditions = api.call("GET", f"{_DEFINITIONS}/{name}").get("status", {}).get("conditions")
         return any(each["type"] == "Established" for each in conditions or ())
 
-    eventually("the definition is established", established, 20)
+    eventually("the definition is established", established)

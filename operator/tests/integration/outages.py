@@ -33,7 +33,7 @@ def _made(api: Api, namespace: str, *names: str) -> None:
     for name in names:
         api.create(QWENS, namespace, resource(name))
     for name in names:
-        eventually("three children", partial(_has_children, api, namespace, name), 20)
+        eventually("three children", partial(_has_children, api, namespace, name))
 
 
 def _has_children(api: Api, namespace: str, name: str) -> bool:
@@ -51,8 +51,8 @@ def _caught_up(api: Api, namespace: str, operator: OperatorProcess, before: set[
     back = time.monotonic()
     _until_it_takes(lambda: api.create(QWENS, namespace, resource("after")))
     _until_it_takes(lambda: _scale(api, namespace, "kept"))
-    eventually("what is new", partial(_has_children, api, namespace, "after"), CATCH_UP_SECONDS)
-    eventually("what changed", partial(_is_scaled, api, namespace, "kept"), CATCH_UP_SECONDS)
+    eventually("what is new", partial(_has_children, api, namespace, "after"))
+    eventually("what changed", partial(_is_scaled, api, namespace, "kept"))
     took = time.monotonic() - back
     assert operator.process.poll() is None, operator.log
     assert before <= _uids(api, namespace, "kept", "other"), "a child was deleted or made anew"
@@ -71,7 +71,7 @@ def _until_it_takes(attempt: Callable[[], object]) -> None:
             return False
         return True
 
-    eventually("the API server works", taken, 20)
+    eventually("the API server works", taken)
 
 
 def _scale(api: Api, namespace: str, name: str) -> None:

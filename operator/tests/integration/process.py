@@ -8,13 +8,14 @@ import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import ClassVar
 
+import pytest
 import yaml
 
-from tests.integration.api import eventually
+from tests.integration.api import PATIENCE_SECONDS, eventually
 
 SOURCE = Path(__file__).parents[2] / "src"
-START_SECONDS = 30.0
 
 
 def free_port() -> int:
@@ -33,7 +34,13 @@ def redirected(kubeconfig: Path, copy: Path, server: str) -> None:
 
 
 class OperatorProcess:
-    """`python -m qwen_operator` for one namespace, its output in a file."""
+    """`python -m qwen_operator` for one namespace, its output in a file.
+
+    Attributes:
+        made: every one of this session, the latest last.
+    """
+
+    made: ClassVar[list["OperatorProcess"]] = []
 
     def __init__(self, kubeconfig: Path, namespace: str, folder: Path, **settings: str) -> None:
         self.port = free_port()
@@ -59,6 +66,7 @@ class OperatorProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
+        self.made.append(self)
 
     @property
     def log(self) -> str:
@@ -69,7 +77,7 @@ class OperatorProcess:
         """Status and text of one of its own endpoints; 0 while nobody answers."""
         try:
             with urllib.request.urlopen(
-                f"http://127.0.0.1:{self.port}/{path}", timeout=5
+                f"http://127.0.0.1:{self.port}/{path}", timeout=20
             ) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as refusal:
@@ -86,14 +94,21 @@ class OperatorProcess:
             return self.page("readyz")[0] == http_ok
 
         http_ok = 200
-        eventually("the operator is ready", ready, START_SECONDS)
+        eventually("the operator is ready", ready)
         return self
 
-    def stop(self, seconds: float = 5.0) -> int:
+    def stop(self) -> int:
         """SIGTERM; its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(seconds)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended."""
+        try:
+            return self.process.wait(PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"it has not ended within {PATIENCE_SECONDS:.0f} s; it said:\n{self.log}")
 
     def end(self) -> None:
         """Make sure that it is gone."""

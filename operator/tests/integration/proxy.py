@@ -55,6 +55,7 @@ class Faults:
         delay: seconds that pass before a request is carried out.
         reset: whether a request's connection ends before it is carried out.
         lose: whether the answer to a request that was carried out is lost.
+        instead: what the body of an answer is replaced by, or None to leave it.
         tear: whether an answer ends in its middle, a watch's in the middle of a line.
         hide: whether a watch's event is never delivered.
         speak: what a watch says instead of an event, or None; it ends then.
@@ -66,6 +67,7 @@ class Faults:
     delay: Callable[[Request], float] = lambda _request: 0.0
     reset: Callable[[Request], bool] = lambda _request: False
     lose: Callable[[Request], bool] = lambda _request: False
+    instead: Callable[[Request, bytes], bytes | None] = lambda _request, _body: None
     tear: Callable[[Request], bool] = lambda _request: False
     hide: Callable[[Event], bool] = lambda _event: False
     speak: Callable[[Request, Event], Event | None] = lambda _request, _event: None
@@ -170,6 +172,7 @@ class Proxy:
         if asked.watch:
             return await self._stream(request, asked, found, kept)
         body = await found.read()
+        body = self._faults.instead(asked, body) or body
         if self._faults.lose(asked):
             return _abort(request)
         if self._faults.tear(asked):

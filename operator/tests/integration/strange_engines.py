@@ -75,6 +75,11 @@ async def sound(server: Server, writer: asyncio.StreamWriter) -> None:
     _answer(writer, server.page())
 
 
+async def doorless(server: Server, writer: asyncio.StreamWriter) -> None:
+    """A sound engine whose vLLM has no OpenAI endpoint."""
+    _answer(writer, server.page() + b'qwen_openai_endpoint_up{model="doorless"} 0\n')
+
+
 _OTHERS = b"".join(b'other{n="%d",bad="\xff\xfe"} 1\n' % number for number in range(50_000))
 _MILLION = b"".join(b"s%d 1\n" % number for number in range(1_000_000))
 
@@ -251,6 +256,7 @@ EXPECTED: dict[str, tuple[str, str]] = {
     **{each.__name__: ("Serving", "answer") for each in SOUND},
     **{each.__name__: ("MetricsStale", "no usable answer on :8002") for each in NO_ANSWER},
     **{each.__name__: ("MetricsStale", "another model answers") for each in OF_ANOTHER},
+    "doorless": ("Serving", "1 without an OpenAI endpoint on :9000"),
     "unloaded": ("ModelNotOffered", "Triton refuses requests for the model on :8000"),
     "mute": ("ModelNotOffered", "Triton gives no usable answer on :8000"),
     "dead": ("EngineDead", "reports its engine dead"),
@@ -264,7 +270,7 @@ def servers() -> dict[str, Server]:
     """Everybody, by name."""
     behaviours: list[tuple[str, Serve | None]] = [
         (each.__name__, each)
-        for each in (*SOUND, *NO_ANSWER, *OF_ANOTHER, dead, still, unloaded, mute)
+        for each in (*SOUND, *NO_ANSWER, *OF_ANOTHER, dead, still, unloaded, mute, doorless)
     ]
     behaviours.append(("nobody", None))
     return {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.integration import strange_engines
-from tests.integration.api import QWENS, Api, eventually, resource
-from tests.integration.pods import make_ready
+from tests.integration.api import QWENS, Api, Json, eventually
+from tests.integration.pods import make_ready, played
 from tests.integration.process import OperatorProcess
 from tests.integration.strange_engines import EXPECTED, METADATA, Server
 
@@ -61,14 +61,13 @@ def served(
     assert memory_before
     everybody, _ = engines
     for each in everybody.values():
-        api.create(QWENS, namespace, resource(each.name))
+        api.create(QWENS, namespace, played(each.name))
     for each in everybody.values():
         make_ready(api, namespace, each.name, each.address)
     return everybody
 
 
-def is_said(api: Api, namespace: str, name: str, reason: str, words: str) -> bool:
-    told = api.condition(namespace, name)
+def is_said(told: Json, reason: str, words: str) -> bool:
     return told.get("reason") == reason and words in told["message"]
 
 
@@ -77,8 +76,8 @@ def test_who_answers_is_told_as_it_is(
     api: Api, namespace: str, served: dict[str, Server], who: str
 ) -> None:
     reason, words = EXPECTED[who]
-    name = served[who].name
-    eventually(reason, partial(is_said, api, namespace, name, reason, words), 30)
+    told = partial(api.condition, namespace, served[who].name)
+    eventually(reason, lambda: is_said(told(), reason, words), seen=told)
 
 
 def test_those_who_hang_or_flood_cost_the_sound_nothing(
@@ -91,7 +90,7 @@ def test_those_who_hang_or_flood_cost_the_sound_nothing(
     name = served["sound"].name
     since = api.condition(namespace, name)["lastTransitionTime"]
     asked = served["sound"].asked
-    eventually("five more readings", lambda: served["sound"].asked >= asked + 5, 60)
+    eventually("five more readings", lambda: served["sound"].asked >= asked + 5)
     told = api.condition(namespace, name)
     assert (told["reason"], told["lastTransitionTime"]) == ("Serving", since)
     grown = figure(operator, "process_resident_memory_bytes") - memory_before
@@ -102,7 +101,7 @@ def test_those_who_hang_or_flood_cost_the_sound_nothing(
 def test_nothing_beyond_the_pod_s_own_address_is_ever_asked(
     served: dict[str, Server], engines: tuple[dict[str, Server], Counter[str]]
 ) -> None:
-    eventually("the one who sends elsewhere", lambda: served["redirecting"].asked >= 3, 30)
+    eventually("the one who sends elsewhere", lambda: served["redirecting"].asked >= 3)
     assert engines[1][METADATA] == 0
 
 

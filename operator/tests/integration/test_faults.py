@@ -1,6 +1,7 @@
 """Between the operator and the API server things go wrong; the end is the same as without."""
 
 import itertools
+import json
 import random
 import threading
 import time
@@ -54,7 +55,7 @@ def test_every_third_request_told_to_slow_down_ends_in_the_same_state(
         for name in names:
             api.create(QWENS, namespace, resource(name))
         for name in names:
-            eventually("all is there", partial(complete, api, namespace, name), 60)
+            eventually("all is there", partial(complete, api, namespace, name))
         faults.refuse = lambda _asked: None
         # Events are posted to one path by all.
         assert not [each for each in early if "/events" not in each.path], "it was told to wait"
@@ -90,7 +91,7 @@ def test_lost_answers_to_carried_out_writes_give_each_object_once(
         for name in names:
             api.create(QWENS, namespace, resource(name))
         for name in names:
-            eventually("all is there", partial(complete, api, namespace, name), 60)
+            eventually("all is there", partial(complete, api, namespace, name))
         faults.lose = lambda _asked: False
         assert len(faults.writes()) < 120
 
@@ -114,7 +115,7 @@ def test_a_forbidden_kind_is_said_and_heals_itself(
         assert "403" in api.condition(namespace, name)["message"]
         assert api.one(folder, namespace, name) is None
         faults.refuse = lambda _asked: None
-        eventually("it heals", partial(complete, api, namespace, name), 20)
+        eventually("it heals", partial(complete, api, namespace, name))
 
 
 def test_events_that_never_arrive_are_found_by_the_sweep(
@@ -127,13 +128,13 @@ def test_events_that_never_arrive_are_found_by_the_sweep(
         faults.hide = lambda _event: True
         api.create(QWENS, namespace, resource("unheard"))
         api.delete(QWENS, namespace, "ghost")
-        eventually("the sweep finds it", partial(complete, api, namespace, "unheard"), 20)
-        eventually("no ghost's child", lambda: not api.children(namespace, "ghost"), 20)
+        eventually("the sweep finds it", partial(complete, api, namespace, "unheard"))
+        eventually("no ghost's child", lambda: not api.children(namespace, "ghost"))
         before = len([each for each in faults.writes() if "ghost" in each.path])
         time.sleep(6)  # one more sweep: that nothing follows can only be waited for
         assert len([each for each in faults.writes() if "ghost" in each.path]) == before
         api.create(QWENS, namespace, resource("unheard-too"))
-        eventually("it calls itself deaf", lambda: operator.page("healthz")[0] == 503, 20)
+        eventually("it calls itself deaf", lambda: operator.page("healthz")[0] == 503)
 
 
 def test_two_operators_at_once_end_in_the_same_state_and_are_quiet_then(
@@ -148,14 +149,14 @@ def test_two_operators_at_once_end_in_the_same_state_and_are_quiet_then(
         for name in names:
             api.create(QWENS, namespace, resource(name))
         for name in names:
-            eventually("all is there", partial(complete, api, namespace, name), 20)
+            eventually("all is there", partial(complete, api, namespace, name))
         api.merge(QWENS, namespace, names[0], {"spec": {"replicas": 2}})
         wanted = partial(_replicas, api, namespace, names[0])
         eventually("the edit", lambda: wanted() == 2)
         made = {name: sorted(api.children(namespace, name)) for name in names}
         assert all(len(each) == 3 for each in made.values())
         # Pods are counted and Services get addresses meanwhile: then nothing is left to do.
-        eventually("quiet", lambda: _is_quiet(faults), 30)
+        eventually("quiet", lambda: _is_quiet(faults))
 
 
 def _replicas(api: Api, namespace: str, name: str) -> int:
@@ -168,8 +169,9 @@ def _is_quiet(faults: Faults) -> bool:
 
 
 def test_a_resource_that_is_edited_all_the_time_delays_no_other(
-    api: Api, namespace: str, kubeconfig: Path, tmp_path: Path
+    api: Api, namespace: str, through: tuple[Path, Faults], tmp_path: Path
 ) -> None:
+    kubeconfig, faults = through
     with operating(kubeconfig, namespace, tmp_path) as operator:
         api.create(QWENS, namespace, resource("noisy", replicas=0))
         eventually("all is there", partial(complete, api, namespace, "noisy"))
@@ -181,17 +183,17 @@ def test_a_resource_that_is_edited_all_the_time_delays_no_other(
         for each in noise:
             each.start()
         try:
-            took = [_time_to_children(api, namespace, f"meek-{number}") for number in range(10)]
+            waited = [_waits(api, namespace, faults, f"meek-{number}") for number in range(10)]
         finally:
             stop.set()
             for each in noise:
                 each.join()
         assert next(edits) > 30, "that was no noise"
-        # By the list 2 s; what a loaded test machine needs for the edits themselves comes on top.
-        assert sorted(took)[len(took) // 2] < 2, took
-        assert max(took) < 6, took
+        # Told by what the noisy one was given meanwhile: a slow machine is slow for both.
+        assert sorted(waited)[len(waited) // 2] < 20, waited
+        assert max(waited) < 60, waited
         assert operator.page("healthz")[0] == 200
-        eventually("the last edit too", partial(_is_told, api, namespace, "noisy"), 20)
+        eventually("the last edit too", partial(_is_told, api, namespace, "noisy"))
 
 
 def _edit(api: Api, namespace: str, stop: threading.Event, edits: "itertools.count[int]") -> None:
@@ -200,11 +202,14 @@ def _edit(api: Api, namespace: str, stop: threading.Event, edits: "itertools.cou
         api.merge(QWENS, namespace, "noisy", {"spec": {"chat": {"systemPrompt": prompt}}})
 
 
-def _time_to_children(api: Api, namespace: str, name: str) -> float:
-    started = time.monotonic()
+def _waits(api: Api, namespace: str, faults: Faults, name: str) -> int:
+    """How many writes for the noisy one go before a new resource's Deployment."""
+    asked = len(faults.writes())
     api.create(QWENS, namespace, resource(name, replicas=0))
-    eventually("a Deployment", lambda: api.one(DEPLOYMENTS, namespace, name), 20)
-    return time.monotonic() - started
+    eventually("a Deployment", lambda: api.one(DEPLOYMENTS, namespace, name))
+    paths = [each.path for each in faults.writes()[asked:]]
+    mine = next(place for place, path in enumerate(paths) if path.endswith(f"/deployments/{name}"))
+    return len([path for path in paths[:mine] if "noisy" in path])
 
 
 def _is_told(api: Api, namespace: str, name: str) -> bool:
@@ -227,7 +232,6 @@ def test_a_manager_that_never_gives_in_is_named_and_costs_few_writes(
             eventually(
                 "it is said",
                 lambda: api.condition(namespace, "disputed").get("reason") == "FieldConflict",
-                20,
             )
             assert "stubborn" in api.condition(namespace, "disputed")["message"]
             time.sleep(5)  # that few writes follow can only be waited for
@@ -240,7 +244,7 @@ def test_a_manager_that_never_gives_in_is_named_and_costs_few_writes(
             found: Json = api.one(DEPLOYMENTS, namespace, "disputed") or {}
             return bool(found["spec"]["revisionHistoryLimit"] == 2)
 
-        eventually("it is restored", restored, 40)
+        eventually("it is restored", restored)
 
 
 def _quarrel(api: Api, namespace: str, stop: threading.Event) -> None:
@@ -266,6 +270,82 @@ def test_a_namespace_that_ends_meanwhile_is_let_go(
                 return problem.status == 404
             return False
 
-        eventually("the namespace is gone", gone, 40)
+        eventually("the namespace is gone", gone)
         assert operator.process.poll() is None
         assert not [each for folder in CHILDREN for each in api.all(folder, ending)]
+
+
+def test_a_store_that_takes_no_writes_is_waited_for(
+    api: Api, namespace: str, through: tuple[Path, Faults], tmp_path: Path
+) -> None:
+    """As etcd does that has no space left: it can be read, and every write is answered 500."""
+    kubeconfig, faults = through
+    with operating(kubeconfig, namespace, tmp_path) as operator:
+        api.create(QWENS, namespace, resource("before"))
+        eventually("all is there", partial(complete, api, namespace, "before"))
+        faults.refuse = lambda asked: (500, {}) if asked.writes else None
+        api.create(QWENS, namespace, resource("full"))
+        api.merge(QWENS, namespace, "before", {"spec": {"replicas": 2}})
+        asked = len(faults.writes())
+        time.sleep(6)  # that few writes are tried can only be waited for
+        tried = len(faults.writes()) - asked
+        assert 2 <= tried < 60, tried
+        assert operator.process.poll() is None
+        assert operator.page("healthz") == (200, "ok\n")
+        assert api.one(DEPLOYMENTS, namespace, "full") is None
+        faults.refuse = lambda _asked: None
+        for name in ("before", "full"):
+            eventually("all is there", partial(complete, api, namespace, name))
+        eventually("the edit", lambda: _replicas(api, namespace, "before") == 2)
+
+
+def test_an_old_replica_s_lists_cost_a_successor_nothing(
+    api: Api, namespace: str, through: tuple[Path, Faults], tmp_path: Path
+) -> None:
+    """A restarted operator is shown the world before a resource was deleted and made anew.
+
+    Its resource is the predecessor, of whose children there is none, and no watch tells better.
+    """
+    config, faults = through
+    with operating(config, namespace, tmp_path):
+        old = api.create(QWENS, namespace, resource("aged", replicas=0))
+        eventually("all is there", partial(complete, api, namespace, "aged"))
+        old = api.one(QWENS, namespace, "aged") or {}
+        api.delete(QWENS, namespace, "aged")
+        new = api.create(QWENS, namespace, resource("aged", replicas=0))["metadata"]["uid"]
+        eventually("its successor's", partial(_are_owned_by, api, namespace, "aged", new))
+        eventually("all is there", partial(complete, api, namespace, "aged"))
+    before = _identities(api, namespace, "aged")
+    faults.instead = partial(_before, old)
+    faults.refuse = lambda asked: (503, {}) if asked.watch else None
+    asked = len(faults.seen)
+    with operating(config, namespace, tmp_path) as operator:
+        eventually("it works on what it is shown", lambda: "predecessor" in operator.log)
+        time.sleep(6)  # a sweep, as old as the first: that nothing follows can only be waited for
+        deleted = [each.path for each in faults.seen[asked:] if each.method == "DELETE"]
+        assert not deleted, deleted
+        assert _identities(api, namespace, "aged") == before
+        assert (api.one(QWENS, namespace, "aged") or {})["metadata"]["uid"] == new
+        faults.instead = lambda _asked, _body: None
+        faults.refuse = lambda _asked: None
+        api.merge(QWENS, namespace, "aged", {"spec": {"replicas": 1}})
+        eventually("it sees what is", lambda: _replicas(api, namespace, "aged") == 1)
+        assert _identities(api, namespace, "aged") == before
+
+
+def _before(old: Json, asked: Request, body: bytes) -> bytes | None:
+    """A list as it was when there was but the old resource."""
+    if not asked.lists:
+        return None
+    told: Json = json.loads(body)
+    told["items"] = [old] if asked.path.endswith("/qwendeployments") else []
+    return json.dumps(told).encode()
+
+
+def _identities(api: Api, namespace: str, name: str) -> dict[str, str]:
+    return {place: each["metadata"]["uid"] for place, each in api.children(namespace, name).items()}
+
+
+def _are_owned_by(api: Api, namespace: str, name: str, uid: str) -> bool:
+    children = api.children(namespace, name).values()
+    return [each["metadata"]["ownerReferences"][0]["uid"] for each in children] == [uid] * 3

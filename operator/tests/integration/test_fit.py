@@ -37,7 +37,7 @@ def test_what_cannot_fit_gets_no_pod_until_the_spec_is_mended(
 ) -> None:
     assert operator
     api.create(QWENS, namespace, hopeless("small"))
-    eventually("refused", partial(is_accepted, api, namespace, "small", "False"), 10)
+    eventually("refused", partial(is_accepted, api, namespace, "small", "False"))
     told = api.condition(namespace, "small", "Accepted")
     assert told["reason"] == "DoesNotFit"
     assert "it would fit with spec.engine.maxModelLen: " in told["message"]
@@ -46,7 +46,7 @@ def test_what_cannot_fit_gets_no_pod_until_the_spec_is_mended(
     assert api.children(namespace, "small") == {}
     change = {"spec": {"engine": {"cpuKvCacheSpace": 6}}}
     api.merge(QWENS, namespace, "small", change)
-    eventually("accepted", partial(is_accepted, api, namespace, "small", "True"), 10)
+    eventually("accepted", partial(is_accepted, api, namespace, "small", "True"))
     eventually("its pods' Deployment", partial(api.one, DEPLOYMENTS, namespace, "small"))
     found = fit(api, namespace, "small")
     assert found["verdict"] == "Fits"
@@ -61,8 +61,8 @@ def test_who_knows_better_skips_the_check(
 ) -> None:
     assert operator
     api.create(QWENS, namespace, on_a_gpu("bold", skipFitCheck=True))
-    eventually("its pods' Deployment", partial(api.one, DEPLOYMENTS, namespace, "bold"), 10)
-    eventually("accepted", partial(is_accepted, api, namespace, "bold", "True"), 10)
+    eventually("its pods' Deployment", partial(api.one, DEPLOYMENTS, namespace, "bold"))
+    eventually("accepted", partial(is_accepted, api, namespace, "bold", "True"))
     assert fit(api, namespace, "bold")["gpu"] == "L4"
     # What runs is left alone.
     api.merge(QWENS, namespace, "bold", {"spec": {"engine": {"skipFitCheck": False}}})
@@ -72,7 +72,7 @@ def test_who_knows_better_skips_the_check(
         seen = body["status"]["observedGeneration"]
         return bool(seen == body["metadata"]["generation"])
 
-    eventually("a status of the new spec", has_seen_it, 10)
+    eventually("a status of the new spec", has_seen_it)
     assert is_accepted(api, namespace, "bold", "True")
 
 
@@ -81,12 +81,12 @@ def test_a_gpu_that_the_node_selector_names_is_the_one_that_is_computed_with(
 ) -> None:
     assert operator
     api.create(QWENS, namespace, on_a_gpu("large"))
-    eventually("refused", partial(is_accepted, api, namespace, "large", "False"), 10)
+    eventually("refused", partial(is_accepted, api, namespace, "large", "False"))
     found = fit(api, namespace, "large")
     assert (found["gpu"], found["toldBy"]) == ("L4", "spec.scheduling.nodeSelector")
     assert found["memory"]["kvCache"] == "0Mi"
     assert api.children(namespace, "large") == {}
     larger = {"nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-H200"}}
     api.merge(QWENS, namespace, "large", {"spec": {"scheduling": larger}})
-    eventually("accepted", partial(is_accepted, api, namespace, "large", "True"), 10)
+    eventually("accepted", partial(is_accepted, api, namespace, "large", "True"))
     assert fit(api, namespace, "large")["verdict"] == "Fits"

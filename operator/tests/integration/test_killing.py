@@ -51,12 +51,12 @@ def test_killed_after_any_write_it_ends_in_the_same_state(
             with operating(config, namespace, tmp_path) as operator:
                 _kill_at(faults, operator, number)
                 api.create(QWENS, namespace, resource(name))
-                assert operator.process.wait(15) == -signal.SIGKILL
+                assert operator.wait() == -signal.SIGKILL
             faults.lose = lambda _asked: False
     with operating(kubeconfig, namespace, tmp_path):
         for number in range(1, writes + 1):
             name = f"killed-{number}"
-            eventually("all is there", partial(complete, api, namespace, name), 20)
+            eventually("all is there", partial(complete, api, namespace, name))
             assert shape(api, namespace, name).keys() == shape(api, namespace, "undisturbed").keys()
 
 
@@ -87,7 +87,7 @@ def test_killed_after_any_write_of_an_edit_the_next_start_finishes_it(
         eventually("all is there", partial(complete, api, namespace, "calm"))
         before = len(faults.writes())
         api.merge(QWENS, namespace, "calm", change)
-        eventually("the edit", partial(_is_edited, api, namespace, "calm"), 20)
+        eventually("the edit", partial(_is_edited, api, namespace, "calm"))
         writes = len([each for each in faults.writes()[before:] if "calm" in each.path])
         for number in range(1, writes + 1):
             api.create(QWENS, namespace, resource(f"struck-{number}", replicas=0))
@@ -102,10 +102,10 @@ def test_killed_after_any_write_of_an_edit_the_next_start_finishes_it(
         ):
             _kill_at(faults, operator, number, name)
             api.merge(QWENS, namespace, name, change)
-            assert operator.process.wait(15) == -signal.SIGKILL
+            assert operator.wait() == -signal.SIGKILL
     with operating(kubeconfig, namespace, tmp_path):
         for number in range(1, writes + 1):
-            eventually("the edit", partial(_is_edited, api, namespace, f"struck-{number}"), 20)
+            eventually("the edit", partial(_is_edited, api, namespace, f"struck-{number}"))
 
 
 def _is_edited(api: Api, namespace: str, name: str) -> bool:
@@ -135,9 +135,9 @@ def test_a_signal_ends_it_in_time_though_the_api_server_answers_no_more(
         faults.away = gone
         faults.delay = lambda _asked: 0.0 if gone else 60.0
         asked = len(faults.seen)
-        eventually("a request that hangs", lambda: len(faults.seen) > asked, 20)
+        eventually("a request that hangs", lambda: len(faults.seen) > asked)
         started = time.monotonic()
-        assert operator.stop(20) == 0
+        assert operator.stop() == 0
         assert time.monotonic() - started < 10
         assert "Traceback" not in operator.log
 
@@ -149,8 +149,8 @@ def test_a_signal_amid_many_passes_ends_it_in_time(
         for number in range(40):
             api.create(QWENS, namespace, resource(f"crowd-{number}", replicas=0))
         started = time.monotonic()
-        assert operator.stop(10) == 0
+        assert operator.stop() == 0
         assert time.monotonic() - started < 10
     with operating(kubeconfig, namespace, tmp_path):
         for number in range(40):
-            eventually("all is there", partial(complete, api, namespace, f"crowd-{number}"), 20)
+            eventually("all is there", partial(complete, api, namespace, f"crowd-{number}"))

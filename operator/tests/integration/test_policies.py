@@ -18,7 +18,7 @@ def operating(
     try:
         yield made.wait_until_ready()
     finally:
-        made.stop(10)
+        made.stop()
 
 
 def deployment(api: Api, namespace: str, name: str) -> Json:
@@ -36,7 +36,7 @@ def test_another_default_image_reaches_pods_when_their_user_or_policy_says_so(
         api.create(QWENS, namespace, resource("held"))
         api.create(QWENS, namespace, resource("eager", updatePolicy="Always"))
         for name in ("held", "eager"):
-            eventually("a status", partial(api.condition, namespace, name), 10)
+            eventually("a status", partial(api.condition, namespace, name))
     before = deployment(api, namespace, "held")["metadata"]["resourceVersion"]
     with operating(kubeconfig, namespace, tmp_path, DEFAULT_CPU_IMAGE="new:1") as operator:
         eventually("a roll-out", lambda: image(api, namespace, "eager") == "new:1")

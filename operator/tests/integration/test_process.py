@@ -44,8 +44,8 @@ def test_a_restart_writes_nothing(
     for name in names:
         api.create(QWENS, namespace, resource(name))
     for name in names:
-        eventually("a status", functools.partial(api.condition, namespace, name), 10)
-        eventually("a pod is counted", functools.partial(counted, api, namespace, name), 15)
+        eventually("a status", functools.partial(api.condition, namespace, name))
+        eventually("a pod is counted", functools.partial(counted, api, namespace, name))
     # Kubernetes' own controllers write, too, until they have told of every pod.
     before = settled("everything", lambda: versions(api, namespace, *names))
     assert len(before) == 12
@@ -53,7 +53,7 @@ def test_a_restart_writes_nothing(
     again = OperatorProcess(kubeconfig, namespace, tmp_path).wait_until_ready()
     try:
         done = re.compile(r'duration_seconds_count\{outcome="done"\} [1-9]')
-        eventually("passes are made", lambda: done.search(again.page("metrics")[1]), 10)
+        eventually("passes are made", lambda: done.search(again.page("metrics")[1]))
         constantly("anything", lambda: versions(api, namespace, *names))
         assert versions(api, namespace, *names) == before
         assert "applying" not in again.log
@@ -64,7 +64,7 @@ def test_a_restart_writes_nothing(
 
 
 def test_a_termination_signal_ends_it_in_time_with_status_0(process: OperatorProcess) -> None:
-    assert process.stop(5) == 0
+    assert process.stop() == 0
     assert "stopping" in process.log
     assert "Traceback" not in process.log
 
@@ -77,7 +77,7 @@ def test_what_is_deleted_while_it_is_down_goes_and_stays_gone(
     process.stop()
     api.delete(QWENS, namespace, "gone")
     assert api.one(QWENS, namespace, "gone") is None
-    eventually("no children", lambda: not api.children(namespace, "gone"), 30)
+    eventually("no children", lambda: not api.children(namespace, "gone"))
     again = OperatorProcess(kubeconfig, namespace, tmp_path).wait_until_ready()
     try:
         constantly("the empty namespace", lambda: api.children(namespace, "gone"), 3)
@@ -131,7 +131,7 @@ def test_a_bad_setting_ends_it_with_status_2_and_words(
     port = settings.pop("PORT")
     made = OperatorProcess(kubeconfig, namespace, tmp_path, **settings, PORT=port)
     try:
-        assert made.process.wait(30) == 2
+        assert made.wait() == 2
         assert f"QWEN_OPERATOR_{name}='{value}'" in made.log
         assert "Traceback" not in made.log
     finally:
@@ -143,7 +143,7 @@ def test_a_taken_port_ends_it_with_status_2_and_words(
 ) -> None:
     made = OperatorProcess(kubeconfig, namespace, tmp_path / "..", PORT=str(process.port))
     try:
-        assert made.process.wait(30) == 2
+        assert made.wait() == 2
         assert "set QWEN_OPERATOR_PORT to a free port" in made.log
         assert "Traceback" not in made.log
     finally:
@@ -155,7 +155,7 @@ def test_without_a_way_to_a_cluster_it_ends_with_status_2_and_words(
 ) -> None:
     made = OperatorProcess(tmp_path / "no-such-kubeconfig", namespace, tmp_path)
     try:
-        assert made.process.wait(30) == 2
+        assert made.wait() == 2
         assert "set KUBECONFIG" in made.log
         assert "Traceback" not in made.log
     finally:
@@ -169,11 +169,11 @@ def test_while_the_api_server_is_away_it_keeps_trying_and_says_so(
     redirected(kubeconfig, elsewhere, f"https://127.0.0.1:{free_port()}")
     made = OperatorProcess(elsewhere, namespace, tmp_path)
     try:
-        eventually("a second attempt", lambda: made.log.count("trying again") >= 2, 30)
+        eventually("a second attempt", lambda: made.log.count("trying again") >= 2)
         assert made.page("readyz")[0] == 503
         assert made.page("healthz")[0] == 200, "restarting it would not help"
         assert "no answer from the API server" in made.log
         assert "Traceback" not in made.log
-        assert made.stop(5) == 0
+        assert made.stop() == 0
     finally:
         made.end()

@@ -26,7 +26,7 @@ def test_a_child_under_another_name_is_deleted(
     def child() -> Json | None:
         return api.one(folder, namespace, name)
 
-    made = eventually("the child is there", child, 10)
+    made = eventually("the child is there", child)
     assert made
     spec = {key: value for key, value in made["spec"].items() if not key.startswith("clusterIP")}
     kept = ("labels", "ownerReferences")
@@ -39,5 +39,5 @@ def test_a_child_under_another_name_is_deleted(
         "spec": spec,
     }
     api.create(folder, namespace, earlier)
-    eventually("it is gone", lambda: api.one(folder, namespace, f"earlier-{kind}") is None, 15)
+    eventually("it is gone", lambda: api.one(folder, namespace, f"earlier-{kind}") is None)
     assert child()

@@ -11,8 +11,6 @@ from tests.integration.operating import complete, operating
 from tests.integration.process import OperatorProcess
 from tests.integration.proxy import Event, Request, proxied, status
 
-RECOVERY_SECONDS = 30
-
 
 def restarts(operator: OperatorProcess) -> float:
     """How often its watches had to be started again."""
@@ -40,26 +38,26 @@ def test_errors_in_watches_start_them_again_and_lose_nothing(
             code = said["object"]["code"]
             ghost, late, before = f"ghost-{code}", f"late-{code}", restarts(operator)
             api.create(QWENS, namespace, resource(ghost))
-            eventually("all is there", partial(complete, api, namespace, ghost), RECOVERY_SECONDS)
+            eventually("all is there", partial(complete, api, namespace, ghost))
             # What happens now nobody tells of; the next event is an error instead.
             faults.hide = lambda _event: True
             api.delete(QWENS, namespace, ghost)
-            eventually("its children are gone", partial(_is_bare, api, namespace, ghost), 30)
+            eventually("its children are gone", partial(_is_bare, api, namespace, ghost))
             asked = len(faults.writes())
             struck: set[str] = set()
             faults.speak = partial(_once, struck, said)
             api.create(QWENS, namespace, resource(late))
             # The watch of the resources may still be pausing after the error before.
-            eventually("an error in a stream", partial(bool, struck), RECOVERY_SECONDS)
+            eventually("an error in a stream", partial(bool, struck))
             faults.hide = lambda _event: False
-            eventually("all is there", partial(complete, api, namespace, late), RECOVERY_SECONDS)
+            eventually("all is there", partial(complete, api, namespace, late))
             if code != 410:
                 # kopf itself goes on after 410; ours lists anew.
                 eventually("it is counted", partial(_has_restarted, operator, before))
             of_ghost = [each for each in faults.writes()[asked:] if ghost in each.path]
             assert len(of_ghost) < 3, "one pass may have been under way"
         asked = len(faults.writes())
-        eventually("two sweeps more", partial(_sweeps, operator, _swept(operator) + 2), 30)
+        eventually("two sweeps more", partial(_sweeps, operator, _swept(operator) + 2))
         assert not [each for each in faults.writes()[asked:] if "ghost" in each.path]
         assert operator.process.poll() is None
 
@@ -108,7 +106,7 @@ def test_a_stream_that_ends_in_the_middle_of_a_line_loses_nothing(
         for name in names:
             api.create(QWENS, namespace, resource(name))
         for name in names:
-            eventually("all is there", partial(complete, api, namespace, name), RECOVERY_SECONDS)
+            eventually("all is there", partial(complete, api, namespace, name))
         assert sum(torn.values()) >= 2, "no stream was torn"
         assert operator.process.poll() is None
 
@@ -129,7 +127,7 @@ def test_a_first_list_that_ends_in_its_middle_is_asked_for_again_until_it_is_who
         faults.tear = tear
         with operating(config, namespace, tmp_path) as operator:
             for name in names:
-                eventually("it was seen", partial(complete, api, namespace, name), RECOVERY_SECONDS)
+                eventually("it was seen", partial(complete, api, namespace, name))
             assert len([path for path, count in torn.items() if count]) >= 2
             assert "cannot start yet" in operator.log
 
@@ -162,16 +160,16 @@ def test_whichever_event_never_arrives_the_end_is_the_same(
         for name in names:
             api.create(QWENS, namespace, resource(name))
         for name in names:
-            eventually("all is there", partial(complete, api, namespace, name), RECOVERY_SECONDS)
+            eventually("all is there", partial(complete, api, namespace, name))
         for name in names:
             change = {"spec": {"engine": {"maxModelLen": 512}}}
             api.merge(QWENS, namespace, name, change)
         for name in names:
-            eventually("the edit", partial(_edited, api, namespace, name), RECOVERY_SECONDS)
+            eventually("the edit", partial(_edited, api, namespace, name))
         for name in names[::2]:
             api.delete(QWENS, namespace, name)
         for name in names[::2]:
-            eventually("nothing is left", partial(_gone, api, namespace, name), RECOVERY_SECONDS)
+            eventually("nothing is left", partial(_gone, api, namespace, name))
     assert len(lost) >= many * 3 // 4, f"only {sorted(lost)} lost an event"
 
 

@@ -32,6 +32,6 @@ async def test_what_happens_to_a_pod_waits_for_more_but_not_for_ever() -> None:
     key, wait = operator._queue._pop()
     assert key is None
     assert wait is not None
-    assert 0 < wait <= 0.5
+    assert 0 < wait <= 1
     operator._take("MODIFIED", resource_body())
     assert operator._queue._pop()[0] == Key("models", "qwen"), "a wish overtakes what happened"

@@ -191,6 +191,18 @@ async def test_engines_of_gone_pods_are_forgotten(engines: Engines, pods: Script
     assert engines.of([pod("a"), pod("b")]) == {"b": Engine.UP}
 
 
+async def test_an_openai_endpoint_that_is_gone_is_news(
+    engines: Engines, pods: ScriptedPods
+) -> None:
+    pods.readings["ip-of-a"] = beat(1)
+    await engines.read(pod("a"))
+    pods.readings["ip-of-a"] = replace(beat(2), has_door=False)
+    assert await engines.read(pod("a")) is True
+    assert not engines.has_door(pod("a"))
+    pods.readings["ip-of-a"] = replace(beat(3), has_door=False)
+    assert await engines.read(pod("a")) is False
+
+
 async def test_silence_while_the_model_loads_is_no_news_until_kubelet_calls_the_pod_ready(
     engines: Engines, clock: HandClock
 ) -> None:

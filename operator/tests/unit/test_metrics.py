@@ -37,6 +37,14 @@ def test_our_two_gauges_are_found_among_others() -> None:
     assert parse(PAGE) == Reading(up=True, heartbeat=1767322800.25, models=M)
 
 
+@pytest.mark.parametrize(("value", "has_door"), [("1", True), ("0", False)])
+def test_whether_there_is_an_openai_endpoint_is_told_by_a_series_of_its_own(
+    value: str, *, has_door: bool
+) -> None:
+    found = parse(f'{PAGE}qwen_openai_endpoint_up{{model="m"}} {value}\n')
+    assert found == Reading(up=True, heartbeat=1767322800.25, models=M, has_door=has_door)
+
+
 def test_an_engine_that_is_reported_down_is_down() -> None:
     assert parse(f"{UP}0\n{BEAT}5\n") == Reading(up=False, heartbeat=5, models=M)
 

@@ -40,6 +40,7 @@ PODS = st.builds(
     termination=st.none() | TERMINATIONS,
     restarts=st.integers(0, 5),
     engine=st.sampled_from(Engine),
+    has_door=st.booleans(),
 )
 FACTS = st.builds(
     Facts,
@@ -54,6 +55,31 @@ SEEN = st.builds(
     template_hash=st.just("new"),
     suspended=st.booleans(),
 )
+
+
+@pytest.mark.parametrize(
+    ("doors", "said"),
+    [
+        ((True, True), "2 of 2 pods answer"),
+        (
+            (True, False),
+            "2 of 2 pods answer; 1 without an OpenAI endpoint on :9000 (the log of p1 says why)",
+        ),
+        (
+            (False, False),
+            "2 of 2 pods answer; 2 without an OpenAI endpoint on :9000 (the log of p0 says why)",
+        ),
+    ],
+)
+def test_a_missing_openai_endpoint_is_said_of_a_model_that_serves(
+    doors: tuple[bool, ...], said: str
+) -> None:
+    pods = tuple(
+        PodFacts(f"p{n}", "u", "new", ready=True, engine=Engine.UP, has_door=door)
+        for n, door in enumerate(doors)
+    )
+    found = verdict(Seen(Facts(pods=pods), 2, "new"))
+    assert (found.reason, found.message) == (Reason.Serving, said)
 
 
 def by_type(what: Seen) -> dict[str, dict[str, str]]:

@@ -14,7 +14,7 @@ from qwen_operator.loops.rounds import scrape
 from qwen_operator.loops.sweeping import sweep
 from qwen_operator.naming import MANAGED_BY, MANAGED_BY_LABEL, OWNER_ANNOTATION, Key
 from qwen_operator.observe.slimming import unpacked
-from qwen_operator.observe.store import Store
+from qwen_operator.observe.store import Store, version_of
 from qwen_operator.settings import Settings
 from qwen_operator.triton.metrics import Reading
 from tests.unit.conftest import Bench
@@ -42,9 +42,32 @@ def test_news_name_their_resource_and_old_news_do_not() -> None:
     assert store.put(member("a", 5)) == [KEY]
     assert store.put(member("a", 5)) == []
     assert store.put(member("a", 4)) == []
-    assert store.put(member("a", 10)) == [KEY]
+    assert store.put(member("a", 10) | {"status": {"phase": "Running"}}) == [KEY]
     (kept,) = store.members(KEY, POD)
     assert kept["metadata"]["resourceVersion"] == "10"
+
+
+def test_a_newer_state_that_says_nothing_else_is_kept_and_is_no_news() -> None:
+    store = Store()
+    rolling = {"type": "Progressing", "status": "True"}
+    stuck = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}
+
+    def deployment(version: int, generation: int, *said: Json) -> Json:
+        body = member("d", version, "Deployment")
+        body["metadata"]["generation"] = generation
+        spec = {"replicas": 1, "paused": generation > 1}
+        return {**body, "spec": spec, "status": {"conditions": [*said], "replicas": version}}
+
+    assert store.put(deployment(1, 1)) == [KEY]
+    assert store.put(deployment(2, 1, rolling)) == []
+    assert store.one(DEPLOYMENT, "d") is not None
+    assert version_of(store.one(DEPLOYMENT, "d") or {}) == 2
+    assert store.put(deployment(3, 1, rolling, stuck)) == [KEY]
+    assert store.put(deployment(4, 1, rolling)) == [KEY], "it is not stuck any more"
+    assert store.put(deployment(5, 2, rolling)) == [KEY], "somebody changed its specification"
+    labelled = deployment(6, 2, rolling)
+    labelled["metadata"]["labels"] = {"team": "a"}
+    assert store.put(labelled) == [KEY]
 
 
 def test_objects_of_nobody_are_not_kept() -> None:
@@ -79,7 +102,7 @@ def test_what_all_of_a_namespace_share_is_news_for_each_of_them() -> None:
     elsewhere = member("c", 1, owner="c")
     elsewhere["metadata"]["namespace"] = "elsewhere"
     store.put(elsewhere)
-    shared["metadata"]["resourceVersion"] = "2"
+    shared["metadata"] |= {"resourceVersion": "2", "labels": {}}
     both = {Key("models", "a"), Key("models", "b")}
     assert set(store.put(shared)) == both
     assert [each["metadata"]["name"] for each in store.for_all("models")] == ["qwen-backend.0123"]
@@ -100,7 +123,7 @@ def test_a_specification_is_taken_over_from_the_same_generation_and_no_other() -
     for version, generation, replicas in ((1, 1, 1), (2, 1, 1), (3, 2, 5)):
         body = member("a", version, "Deployment") | {"spec": {"replicas": replicas}}
         body["metadata"]["generation"] = generation
-        said = [{"type": "Available", "message": str(version)}]
+        said = [{"type": "ReplicaFailure", "message": str(version)}]
         store.put(body | {"status": {"conditions": said, "replicas": 1}})
         (kept,) = store.members(KEY, DEPLOYMENT)
         assert kept["spec"]["replicas"] == replicas

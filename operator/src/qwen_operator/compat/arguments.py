@@ -3,6 +3,7 @@
 import difflib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from qwen_operator.compat.engine_arguments import ARGUMENTS, TAKES, VERSIONS
@@ -18,6 +19,7 @@ INSTEAD: Final = {
 """What took the place of arguments that are gone. Source: vLLM's release notes."""
 
 _LIKENESS = 0.75
+_MOST_VERSIONS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,7 @@ class Engine:
     @property
     def known(self) -> tuple[str, ...]:
         """The versions in the table that it is, or lies between; all where nothing tells."""
-        if self.version is None:
-            return VERSIONS
-        mine = order(self.version)
-        older = [each for each in VERSIONS if order(each) <= mine]
-        newer = [each for each in VERSIONS if order(each) >= mine]
-        return tuple(dict.fromkeys([*older[-1:], *newer[:1]]))
+        return VERSIONS if self.version is None else _neighbours(self.version)
 
     @property
     def is_beyond(self) -> bool:
@@ -51,6 +48,15 @@ class Engine:
     def has(self, name: str) -> bool:
         """Whether one of the known versions has an argument."""
         return any(_has(version, name) for version in self.known)
+
+
+@lru_cache(_MOST_VERSIONS)
+def _neighbours(version: str) -> tuple[str, ...]:
+    """The version itself where the table has it, else those before and after it."""
+    mine = order(version)
+    older = [each for each in VERSIONS if order(each) <= mine]
+    newer = [each for each in VERSIONS if order(each) >= mine]
+    return tuple(dict.fromkeys([*older[-1:], *newer[:1]]))
 
 
 def engine_of(image: str, version: str | None = None) -> Engine:

@@ -4,6 +4,7 @@ Source: NVIDIA's release notes of tritonserver's -vllm-python-py3 images, and im
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 NVIDIA_TAGS: Final = {
@@ -56,11 +57,13 @@ CPU_VERSION: Final = "0.32.0"
 
 _NVIDIA = re.compile(r"(?:^|/)tritonserver:(\d\d\.\d\d)-vllm-python-py3$")
 _CPU = re.compile(rf"(?:^|/){CPU_IMAGE}(?::|$)")
+_MOST_VERSIONS = 256
 
 
-def order(version: str) -> list[int]:
-    """A key to sort versions by."""
-    return [int(part) for part in re.findall(r"\d+", version)]
+@lru_cache(_MOST_VERSIONS)
+def order(version: str) -> tuple[int, ...]:
+    """A key to sort versions by; a resource's arguments ask for it hundreds of times."""
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def is_at_least(version: str, first: str) -> bool:

@@ -32,6 +32,7 @@ class Pulse:
         advanced: when it was last seen to advance, on our monotonic clock.
         answered: when :8002 last gave a usable answer, on our monotonic clock.
         models: whom that answer spoke of.
+        has_door: whether it knew of an OpenAI endpoint.
     """
 
     engine: Engine
@@ -39,6 +40,7 @@ class Pulse:
     advanced: float
     answered: float
     models: frozenset[str] = frozenset()
+    has_door: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def judge(before: Pulse | None, reading: Reading | None, moment: tuple[float, fl
         engine = Engine.DOWN
     else:
         engine = Engine.STALE if now - advanced > patience else Engine.UP
-    return Pulse(engine, reading.heartbeat, advanced, now, reading.models)
+    return Pulse(engine, reading.heartbeat, advanced, now, reading.models, reading.has_door)
 
 
 def address_of(pod: Mapping[str, Any]) -> str | None:
@@ -165,6 +167,11 @@ class Engines:
             return pulse.engine
         return self._offers.of(_incarnation(pod))
 
+    def has_door(self, pod: Mapping[str, Any]) -> bool:
+        """Whether a pod has OpenAI's endpoint, or nothing is known of that."""
+        pulse = self._pulses.get(_incarnation(pod))
+        return pulse is None or pulse.has_door
+
     def progress_of(self, pod: Mapping[str, Any]) -> Progress | None:
         """How far the present start of a pod is, where that is known."""
         return self._progress.get(_incarnation(pod))
@@ -204,6 +211,7 @@ class Engines:
             async with self._bound:
                 await self._offers.ask(place, address, model)
         news = told is not self._judged(pod, after)
+        news = news or (before is not None and before.has_door != after.has_door)
         if reading is None and not is_ready(pod):
             news = await self._ask(place, address) or news
         return news

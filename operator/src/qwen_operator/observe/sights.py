@@ -119,6 +119,7 @@ def facts_of(watched: Watched, key: Key, uid: str, model: str | None = None) -> 
             warnings.of(uid),
             engines.progress_of(pod),
             capacity.of(pod),
+            engines.has_door(pod),
         )
         for pod in pods
         if (uid := pod["metadata"]["uid"])

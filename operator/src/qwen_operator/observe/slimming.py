@@ -27,8 +27,10 @@ _READ_OF_METADATA = (
 _READ_OF_CHILDREN = (*_READ_OF_METADATA, "ownerReferences", "managedFields")
 _READ_OF_TEMPLATE = (naming.TEMPLATE_HASH_ANNOTATION,)
 _READ_OF_MANAGERS = ("manager", "time", "subresource")
+_READ_OF_CONDITIONS = ("ReplicaFailure",)
 _READ_OF_CONTAINERS = ("name", "image", "resources")
 _READ_OF_POD_STATUS = ("phase", "reason", "message", "podIP", "conditions")
+_OF_EACH_WRITE = ("resourceVersion", "managedFields")
 _PACKED, _EFFORT = "packed", 1
 _READ_OF_CONTAINER_STATUS = ("name", "state", "lastState", "restartCount")
 
@@ -82,6 +84,12 @@ def _slim_pod(body: Mapping[str, Any]) -> Json:
     }
 
 
+def _read_conditions(deployment: Mapping[str, Any]) -> list[Json]:
+    """How its roll-out goes is told by its pods; that none can be made, by nothing else."""
+    told = deployment.get("status", {}).get("conditions") or ()
+    return [dict(each) for each in told if each.get("type") in _READ_OF_CONDITIONS]
+
+
 def _has_spec_of(known: Mapping[str, Any] | None, body: Mapping[str, Any]) -> bool:
     """Whether an older state holds this very specification: that of the same generation is."""
     generation = body["metadata"].get("generation")
@@ -106,7 +114,7 @@ def _slim_deployment(body: Mapping[str, Any], known: Mapping[str, Any] | None) -
     kept = {"metadata": {"annotations": stamps}, "spec": {"volumes": volumes}}
     return {
         "spec": {**_chosen(spec, ("replicas",)), "template": kept},
-        "status": _chosen(body.get("status", {}), ("conditions",)),
+        "status": {"conditions": _read_conditions(body)},
         _PACKED: packed,
     }
 
@@ -115,6 +123,16 @@ def unpacked(kept: Mapping[str, Any]) -> Mapping[str, Any]:
     """The object with all of its specification; one that was not packed as it is."""
     packed = kept.get(_PACKED)
     return kept if packed is None else {**kept, "spec": orjson.loads(zlib.decompress(packed))}
+
+
+def is_alike(known: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a newer state differs in nothing that is read of it, but that it is newer."""
+
+    def read(body: Mapping[str, Any]) -> Iterable[Any]:
+        yield {key: each for key, each in body.items() if key != "metadata"}
+        yield {key: each for key, each in body["metadata"].items() if key not in _OF_EACH_WRITE}
+
+    return all(one == other for one, other in zip(read(known), read(now), strict=True))
 
 
 def slim(body: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> Json:

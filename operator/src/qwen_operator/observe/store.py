@@ -6,7 +6,7 @@ from typing import Any
 from qwen_operator import naming
 from qwen_operator.cluster.protocol import CONFIG_MAP, POD, QWEN, Kind
 from qwen_operator.naming import Key
-from qwen_operator.observe.slimming import slim
+from qwen_operator.observe.slimming import is_alike, slim
 
 Json = dict[str, Any]
 Uid = str
@@ -72,7 +72,10 @@ class Store:
         return [] if key is None else [key]
 
     def put(self, body: Mapping[str, Any]) -> list[Key]:
-        """Remember an object unless a newer state of it is known; return whose it is if news."""
+        """Remember an object unless a newer state of it is known; return whose it is if news.
+
+        A state that differs from the one before in nothing that is kept is none.
+        """
         key, for_all = key_of(body), is_for_all(body)
         place = (body["kind"], body["metadata"]["uid"])
         if key is None and not for_all:
@@ -82,12 +85,13 @@ class Store:
         newest = self._gone.get(place[1], -1) if known is None else version_of(known)
         if newest >= version_of(body):
             return []
-        self._objects[place] = slim(body, known)
+        now = self._objects[place] = slim(body, known)
         if for_all:
             self._for_all.setdefault(body["metadata"]["namespace"], set()).add(place)
         elif key is not None:
             self._by_key.setdefault(key, set()).add(place)
-        return self._concerned(body)
+        # A Deployment's counts change several times while it rolls out, and nobody reads them.
+        return [] if known is not None and is_alike(known, now) else self._concerned(body)
 
     def drop(self, body: Mapping[str, Any]) -> list[Key]:
         """Forget an object that left us, in this state; return whose it was if it was known."""

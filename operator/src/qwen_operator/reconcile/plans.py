@@ -74,6 +74,7 @@ class Plans:
             found = self._read[place] = read_resource(body)
             if len(self._read) > _MOST:
                 self._read.popitem(last=False)
+        self._read.move_to_end(place)
         return found
 
     def _plan(self, resource: Resource, wanted: Desired, fit: Judgement | None) -> Plan:
@@ -95,6 +96,7 @@ class Plans:
             found = self._made[place] = self._plan(resource, wanted, fit)
             if len(self._made) > _MOST:
                 self._made.popitem(last=False)
+        self._made.move_to_end(place)
         return found
 
     def plan(self, body: Json, live: Mapping[_Place, Json]) -> Plan:

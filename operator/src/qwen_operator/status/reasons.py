@@ -170,6 +170,12 @@ class Reason(Enum):
         "Raise spec.triton.sharedMemorySize, set NCCL_DEBUG to INFO in spec.triton.env and"
         " read the log; all GPUs of a pod must be healthy and on one node.",
     )
+    OpenAIEndpointFailed = Meaning(
+        "The model is loaded, but this image's vLLM gives no OpenAI endpoint, which the Service"
+        " offers because spec.chat.apiKeySecretRef is set.",
+        "Correct what the message names in spec.chat, or choose another spec.triton.image; without"
+        " spec.chat.apiKeySecretRef the model is served on Triton's ports alone.",
+    )
     ModelLoadFailed = Meaning(
         "The model could not be loaded.",
         "Read the line of the log in status.failure.logLine.",

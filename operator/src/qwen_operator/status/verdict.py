@@ -68,6 +68,14 @@ def _stopped(what: Seen) -> Trouble | None:
     return Trouble(Reason.ScaledToZero, f"spec.replicas is 0{tail}")
 
 
+def _doors(what: Seen) -> str:
+    """What to add where OpenAI's endpoint is missing, though nobody was promised it."""
+    shut = sorted(pod.name for pod in what.serving if not pod.has_door)
+    if not shut:
+        return ""
+    return f"; {len(shut)} without an OpenAI endpoint on :9000 (the log of {shut[0]} says why)"
+
+
 def verdict(what: Seen) -> Trouble:
     """The one thing to say about a resource; reason Serving when there is no trouble."""
     if what.obstacle is not None:
@@ -80,7 +88,7 @@ def verdict(what: Seen) -> Trouble:
         troubles.append(_refused_pods(what.facts.replica_failure))
     ready = len([pod for pod in what.updated if pod.is_serving])
     if ready >= what.wanted:
-        return Trouble(Reason.Serving, f"{ready} of {what.wanted} pods answer")
+        return Trouble(Reason.Serving, f"{ready} of {what.wanted} pods answer{_doors(what)}")
     count = f"{ready} of {what.wanted} pods answer"
     if older := len(what.facts.pods) - len(what.updated):
         count += f" with the present configuration, {older} still run an older one"

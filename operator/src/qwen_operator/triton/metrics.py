@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from qwen_operator.facts import Progress
 from qwen_operator.load import Load, read_load
 from qwen_operator.naming import (
     BACKEND_PORT,
+    DOOR_METRIC,
     HEARTBEAT_METRIC,
     HTTP_PORT,
     METRICS_PORT,
@@ -28,6 +30,7 @@ from qwen_operator.triton.page import OK, BadPage, read_page
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_LINES = 64
+_MOST_ADDRESSES = 4096
 _LATEST = 2**33
 """No clock says so much, unix seconds, for a while."""
 
@@ -38,15 +41,15 @@ _HEALTHY_OR_NOT = frozenset({200, 503})
 _MOST_READY_BYTES = 1024
 _REFUSED = range(400, 500)
 
+_NAMES = f"{UP_METRIC}|{HEARTBEAT_METRIC}|{DOOR_METRIC}"
+
 # It begins with plain text, which the search looks for before it tries anything else.
-_OURS = re.compile(rf"\n((?:{UP_METRIC}|{HEARTBEAT_METRIC})[^\n]*)")
+_OURS = re.compile(rf"\n((?:{_NAMES})[^\n]*)")
 
 # As Triton writes ours. The library reads whatever else the format allows; for such a line it takes
 # as long as the rest of a reading.
 _LABEL = r'[a-zA-Z_]\w*="[^"\\]*"'
-_PLAIN = re.compile(
-    rf"({UP_METRIC}|{HEARTBEAT_METRIC})\{{{_LABEL}(?:,{_LABEL})*\}} ([0-9.eE+-]+)", re.ASCII
-)
+_PLAIN = re.compile(rf"({_NAMES})\{{{_LABEL}(?:,{_LABEL})*\}} ([0-9.eE+-]+)", re.ASCII)
 _MODEL = re.compile(r'[{,]model="([^"]*)"')
 
 
@@ -59,12 +62,14 @@ class Reading:
         heartbeat: the backend's clock at its last sign of life, unix seconds.
         models: names of the models that it speaks of.
         load: what the engine does; None unless it was asked for.
+        has_door: OpenAI's endpoint is there; so it is taken to be with a backend that says nothing.
     """
 
     up: bool
     heartbeat: float
     models: frozenset[str] = frozenset()
     load: Load | None = None
+    has_door: bool = True
 
 
 class Scraper(Protocol):
@@ -96,13 +101,15 @@ def _samples(lines: list[str]) -> Iterator[tuple[str, float, str]]:
             yield plain[1], float(plain[2]), "" if model is None else model[1]
         else:
             strange.append(line)
-    for family in text_string_to_metric_families("\n".join(strange) + "\n" if strange else ""):
+    if not strange:
+        return
+    for family in text_string_to_metric_families("\n".join(strange) + "\n"):
         for each in family.samples:
             yield each.name, each.value, each.labels.get("model", "")
 
 
 def parse(text: str) -> Reading | None:
-    """Find our two gauges in an exposition; None unless both are there, once and sane.
+    """Find our gauges in an exposition; None unless those of the engine are there, and sane.
 
     Lines of other metrics are not even parsed: a page of a million series costs one search.
     """
@@ -123,7 +130,12 @@ def parse(text: str) -> Reading | None:
     up, heartbeat = values.get(UP_METRIC), values.get(HEARTBEAT_METRIC)
     if up is None or heartbeat is None:
         return None
-    return Reading(up=up == 1, heartbeat=heartbeat, models=frozenset(models - {""}))
+    return Reading(
+        up=up == 1,
+        heartbeat=heartbeat,
+        models=frozenset(models - {""}),
+        has_door=values.get(DOOR_METRIC, 1) == 1,
+    )
 
 
 def parse_progress(text: str) -> Progress | None:
@@ -146,6 +158,16 @@ def _download(told: object) -> tuple[int, int | None] | None:
         return None
     known = isinstance(total, int) and 0 < total < _MOST_WEIGHTS
     return done, total if known else None
+
+
+@lru_cache(_MOST_ADDRESSES)
+def _host(address: str) -> str:
+    """An IP address, and nothing that a resolver would look up.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return str(ipaddress.ip_address(address))
 
 
 class HttpScraper:
@@ -210,6 +232,6 @@ class HttpScraper:
     async def _page(
         self, address: str, port: int, path: str, bounds: tuple[int, frozenset[int]]
     ) -> bytes:
-        host = str(ipaddress.ip_address(address))
+        host = _host(address)
         async with asyncio.timeout(self._timeout):
             return await read_page((host, port), path, *bounds)

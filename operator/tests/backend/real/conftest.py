@@ -81,9 +81,12 @@ def start_triton(tmp_path: Path) -> Iterator[Callable[..., Triton]]:
             engine: dict[str, object] | None = None,
             parameters: dict[str, str] | None = None,
             instances: int = 1,
+            key: str | None = None,
             step_seconds: float = 0.0,
         ) -> Triton:
-            server = serving(tmp_path, engine, parameters, instances, step_seconds=step_seconds)
+            server = serving(
+                tmp_path, engine, parameters, instances, key=key, step_seconds=step_seconds
+            )
             return stack.enter_context(server)
 
         yield start

@@ -53,9 +53,9 @@ ENVIRONMENT = {
 def until(condition: Callable[[], object], seconds: float, what: str) -> None:
     """Wait for a condition, with a deadline and a name."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {what}")
+            pytest.fail(f"not within {seconds} s: {what}; at last: {found!r}")
         time.sleep(0.02)
 
 
