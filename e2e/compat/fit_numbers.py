@@ -24,7 +24,8 @@ from qwen_operator.fit.memory import Plan, memory
 from qwen_operator.fit.shapes import named
 from qwen_operator.fit.weights import VOCAB_PADDING
 
-PUBLISHED = ROOT / "operator" / "tests" / "unit" / "fit" / "published.yaml"
+LOGS = ROOT / "operator" / "tests" / "unit" / "fit"
+_OUR_OWN = "a start of our own on an H200"
 _FLOAT32 = 4
 _NEAR = 0.01
 _GRAPHS_NEAR = 0.1 * GIB
@@ -89,7 +90,9 @@ def quantisation_numbers() -> Iterator[Shown]:
 
 
 def _published() -> dict[str, dict[str, Any]]:
-    found = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+    """The logs that constants were found from, others' and our own, by the constant."""
+    files = (LOGS / name for name in ("published.yaml", "measured.yaml"))
+    found = [each for file in files for each in yaml.safe_load(file.read_text(encoding="utf-8"))]
     return {each["calibrates"]: each for each in found if "calibrates" in each}
 
 
@@ -102,6 +105,7 @@ def _plan(raw: dict[str, Any]) -> Plan:
         utilization=given["utilization"],
         max_num_seqs=given["seqs"],
         max_num_batched_tokens=given["batched"],
+        eager=given.get("eager", False),
         vllm=generation(str(given["version"])),
     )
 
@@ -133,9 +137,17 @@ def calibrated_numbers() -> Iterator[Shown]:
     """The constants that were found from logs, computed anew."""
     for what, raw in _published().items():
         plan = _plan(raw)
-        found, source = memory(plan), f"{raw['name']}: {raw['source']}"
-        if what.startswith("sampler"):
-            row = plan.sequences * plan.shape.vocab * _FLOAT32
+        found, source = memory(plan), f"{raw['name']}: {raw.get('source', _OUR_OWN)}"
+        row = plan.sequences * plan.shape.vocab * _FLOAT32
+        if what.startswith("experts"):
+            sampler = plan.vllm.sampler_copies * row
+            computed, implied = (
+                each - sampler for each in (found.activations, _left_for("activations", raw))
+            )
+            agrees = _near(implied, computed, found.share)
+            how = f"{implied / GIB:.2f} GiB by {source}"
+            yield Shown("experts' workspace", f"{computed / GIB:.2f} GiB", how, agrees)
+        elif what.startswith("sampler"):
             implied = _left_for("activations", raw) / row
             value = plan.vllm.sampler_copies
             agrees = _near(implied * row, value * row, found.share)
