@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.serving.machine import machine
 from benchmarks.serving.measuring import LIMITS, SERVERS, TINY, measure
-from benchmarks.serving.servers import NotStarted
+from benchmarks.serving.servers import FIRST_PORT, NotStarted
 from benchmarks.serving.shapes import SHAPES
 from qwenctl.bench.load import Level
 from qwenctl.bench.results import Results, today
@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         type=lambda text: text.split(","),
         default=[*SERVERS, *LIMITS],
         help="of " + ", ".join((*SERVERS, *LIMITS)),
+    )
+    run.add_argument(
+        "--first-port", type=int, default=FIRST_PORT, help="for a second run beside this one"
     )
     tell = commands.add_parser("report", help="write a run's table and plot into a document")
     tell.add_argument("results", type=Path)

@@ -152,7 +152,7 @@ def _place(chosen: argparse.Namespace) -> Iterator[Place]:
         (folder / "results").mkdir(mode=0o777)
         (folder / "results").chmod(0o777)
         rate = {"BENCH_TOKENS_PER_SECOND": str(chosen.rate)} if chosen.rate else {}
-        yield Place(folder, from_image=chosen.from_image, environment=rate)
+        yield Place(folder, chosen.from_image, rate, chosen.first_port)
 
 
 def _measure(door: Door, level: Level, results: Results, out: Path) -> None:

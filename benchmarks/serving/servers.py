@@ -30,7 +30,8 @@ MODEL = "bench"
 SYNTHETIC = Path("benchmarks/serving/synthetic/synthetic_worker.py")
 START_SECONDS = 420
 _LOOK_SECONDS = 0.5
-_FIRST, _PORTS_EACH, _VLLM = 18000, 10, 18004
+FIRST_PORT = 18000
+_PORTS_EACH, _VLLM = 10, 4
 
 Engine = dict[str, object]
 
@@ -77,11 +78,13 @@ class Place:
         from_image: in containers of the CPU image, or with what this machine has: then
             QWEN_TRITON_COMMAND holds tritonserver's command line.
         environment: what every server is told beside the usual.
+        first_port: of those that servers listen on.
     """
 
     folder: Path
     from_image: bool
     environment: Mapping[str, str]
+    first_port: int = FIRST_PORT
 
     def model_path(self) -> str:
         """The model's folder as a server sees it."""
@@ -128,7 +131,9 @@ def triton(place: Place, engine: Engine, variant: Variant) -> Iterator[Server]:
         NotStarted: with the end of its log.
     """
     name = f"triton-{variant.number}"
-    http, grpc, metrics, door = range(first := _FIRST + variant.number * _PORTS_EACH, first + 4)
+    http, grpc, metrics, door = range(
+        first := place.first_port + variant.number * _PORTS_EACH, first + 4
+    )
     models = place.folder / "models" / name
     arguments = {"model": place.model_path(), **engine}
     write_repository(
@@ -172,18 +177,19 @@ def vllm_server(place: Place, engine: Engine) -> Iterator[Server]:
     Raises:
         NotStarted: with the end of its log.
     """
-    flags = ["--model", place.model_path(), "--served-model-name", MODEL, "--port", str(_VLLM)]
+    port = place.first_port + _VLLM
+    flags = ["--model", place.model_path(), "--served-model-name", MODEL, "--port", str(port)]
     for name, value in engine.items():
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
             flags.append(option if value else option.replace("--", "--no-", 1))
         else:
             flags += [option, value if isinstance(value, str) else json.dumps(value)]
-    _check_free(_VLLM)
+    _check_free(port)
     words = [place.python(), "-m", "vllm.entrypoints.openai.api_server", *flags]
     with place.running("vllm", words) as process:
-        _wait(process, f"http://127.0.0.1:{_VLLM}/health", place.folder / "vllm.log")
-        yield Server(process.pid, {"vLLM": Target(Protocol.COMPLETIONS, (_VLLM,), MODEL)})
+        _wait(process, f"http://127.0.0.1:{port}/health", place.folder / "vllm.log")
+        yield Server(process.pid, {"vLLM": Target(Protocol.COMPLETIONS, (port,), MODEL)})
 
 
 def _set_pace(outbox: Path, sends: int) -> None:
