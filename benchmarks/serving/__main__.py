@@ -60,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--turns", type=int, default=3, help="answers a stream, beside a warm one")
     run.add_argument("--tokens", type=int, default=256, help="length of an answer")
     run.add_argument("--instances", type=_numbers, default=(1,), help="Triton's, one run each")
-    run.add_argument("--sends", type=_numbers, help="Triton's paces (outbox.py), one run each")
+    run.add_argument("--sends", type=_numbers, help="Triton's paces (pacing.py), one run each")
     run.add_argument("--engine", type=json.loads, default={}, help="engine arguments, as JSON")
     run.add_argument("--rate", type=float, help="no model: made-up tokens, so many/s a stream")
     run.add_argument("--from-image", action="store_true", help="servers from the CPU image")

@@ -54,7 +54,7 @@ class Variant:
 
     Attributes:
         instances: of the model, on one engine.
-        sends: responses a second and instance, instead of those of qwen_triton/outbox.py.
+        sends: responses a second and instance, instead of those of qwen_triton/pacing.py.
         number: among those that are there at once.
     """
 
@@ -140,7 +140,7 @@ def triton(place: Place, engine: Engine, variant: Variant) -> Iterator[Server]:
         models, MODEL, arguments, {"health_port": str(door)}, instances=variant.instances
     )
     if variant.sends is not None:
-        _set_pace(models / MODEL / "1/qwen_triton/outbox.py", variant.sends)
+        _set_pace(models / MODEL / "1/qwen_triton/pacing.py", variant.sends)
     if "worker_cls" in engine:
         # Triton's stub knows no PYTHONPATH, but the model's own folder.
         shutil.copy(ROOT / SYNTHETIC, models / MODEL / "1")
@@ -192,16 +192,14 @@ def vllm_server(place: Place, engine: Engine) -> Iterator[Server]:
         yield Server(process.pid, {"vLLM": Target(Protocol.COMPLETIONS, (port,), MODEL)})
 
 
-def _set_pace(outbox: Path, sends: int) -> None:
-    text, count = re.subn(
-        r"^SENDS_PER_SECOND = .*$",
-        f"SENDS_PER_SECOND = {sends}.0",
-        outbox.read_text(),
-        flags=re.MULTILINE,
-    )
-    if count != 1:
-        raise LookupError(f"{outbox} sets no SENDS_PER_SECOND")
-    outbox.write_text(text)
+def _set_pace(pacing: Path, sends: int) -> None:
+    """Let it send so much at all times, whatever the engine does."""
+    text = pacing.read_text()
+    for name, value in (("SENDS_PER_SECOND", sends), ("SENDS_PER_PROCESSOR", 0)):
+        text, count = re.subn(rf"^{name} = .*$", f"{name} = {value}.0", text, flags=re.MULTILINE)
+        if count != 1:
+            raise LookupError(f"{pacing} sets no {name}")
+    pacing.write_text(text)
 
 
 def _check_free(port: int) -> None:

@@ -3,7 +3,7 @@
 A response is a synchronous round trip between two processes, and a dear one: some 100 us of CPU
 where it comes alone, half of that in a row with others, while both processes are awake. So all
 streams that have news are sent in one turn, and the more streams there are, the longer a turn
-waits for what they say: each gets fewer and longer pieces.
+waits for what they say: each gets fewer and longer pieces (pacing.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from qwen_triton.pacing import Pacing, processors
 from qwen_triton.refusals import Cancelled, Refusal
 
 if TYPE_CHECKING:
@@ -25,16 +26,6 @@ if TYPE_CHECKING:
 
 # Asking whether a client is still there is a round trip, too: a few times a second, not per token.
 CANCEL_CHECK_SECONDS = 0.4
-# A tenth of a processor in both processes, so that the loop that makes the tokens keeps its share,
-# and the interpreter's lock. Two streams still get each token of a quick GPU by itself.
-SENDS_PER_SECOND = 1500.0
-# Pieces that come faster than this read no smoother.
-LONGEST_PACE_SECONDS = 0.04
-
-
-def pace(streams: int) -> float:
-    """Seconds from one turn to the next while so many streams are being answered."""
-    return min(LONGEST_PACE_SECONDS, streams / SENDS_PER_SECOND)
 
 
 class Outbox:
@@ -63,6 +54,7 @@ class Outbox:
         self._open: set[Stream] = set()
         self._checks: deque[Stream] = deque()
         self._turn: list[Stream] = []
+        self._pacing = Pacing(processors())
         self._next_turn = 0.0
         self._flowing: set[Stream] = set()
         self._watching = True
@@ -98,6 +90,7 @@ class Outbox:
         """Queue what an engine's step said; returns at once."""
         news = [stream for stream, chunk in said if stream.put(chunk, None)]
         if news:
+            self._pacing.heard(time.monotonic())
             self._queue.put(news)
 
     def stop_checks(self) -> None:
@@ -137,7 +130,7 @@ class Outbox:
 
     def _send_turn(self) -> None:
         streams, self._turn = self._turn, []
-        self._next_turn = time.monotonic() + pace(len(self._flowing))
+        self._next_turn = time.monotonic() + self._pacing.between(len(self._flowing))
         for stream in streams:
             self._send(stream)
             # A first piece that comes meanwhile does not wait for all of these.

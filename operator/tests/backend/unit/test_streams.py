@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qwen_triton.chunks import Chunk, Part
-from qwen_triton.outbox import CANCEL_CHECK_SECONDS, LONGEST_PACE_SECONDS, Outbox, pace
+from qwen_triton.outbox import CANCEL_CHECK_SECONDS, Outbox
+from qwen_triton.pacing import LONGEST_PACE_SECONDS
 from qwen_triton.refusals import BadRequest, Refusal, Unavailable
 from qwen_triton.requests import Question, Wants
 from qwen_triton.streams import Stream
@@ -279,12 +280,6 @@ def test_one_stream_waits_for_nothing(outbox: Outbox, stream: Stream, sender: Re
     outbox.put_all([(stream, chunk("d", final=True))])
     assert sender.done.wait(10)
     assert [text for text, _, _ in sender.sent] == ["a", "b", "c", "d"]
-
-
-def test_turns_are_as_far_apart_as_their_streams_are_many_up_to_what_reads_smoothly() -> None:
-    quick_gpu = 1.9e-3
-    assert pace(1) < pace(2) < quick_gpu < pace(8)
-    assert pace(50) < pace(256) == pace(1000) == LONGEST_PACE_SECONDS
 
 
 def test_an_answer_that_cannot_be_made_is_refused_and_silences_no_other(
