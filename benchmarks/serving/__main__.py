@@ -77,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         help="of " + ", ".join((*SERVERS, *LIMITS)),
     )
     run.add_argument(
+        "--rehearse",
+        action="store_true",
+        help="with --together: each level once unmeasured, so that kernels that are compiled when a"
+        " batch of their size first comes lie in the machine's cache for all",
+    )
+    run.add_argument(
         "--first-port", type=int, default=FIRST_PORT, help="for a second run beside this one"
     )
     tell = commands.add_parser("report", help="write a run's table and plot into a document")

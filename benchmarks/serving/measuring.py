@@ -108,6 +108,9 @@ def _measure_together(
             for (suffix, _), server in zip(named, servers, strict=True)
             for door in _doors(server, suffix, chosen.doors)
         ]
+        if chosen.rehearse:
+            for level in levels:
+                load.run(doors[0].target, replace(level, turns=0, seconds=0))
         for level in levels:
             for door in doors:
                 _measure(door, level, results, chosen.out)

@@ -22,7 +22,7 @@ LONGEST_PACE_SECONDS = 0.04
 _SEND_SECONDS = 100e-6
 # What a step takes of the engine's own processor: a small model's step is little more than that.
 _OWN_SECONDS = 1.5e-3
-_FREE_SHARE = 0.5
+_FREE_SHARE = 0.6
 # News that is further apart comes after a pause.
 _PAUSE_SECONDS = 0.25
 _WEIGHT = 0.05
@@ -54,7 +54,9 @@ class Pacing:
         """The engine has made a step, and said something: at a time in seconds."""
         step, self._heard = now - self._heard, now
         if step < _PAUSE_SECONDS:
-            self._step += _WEIGHT * (step - self._step)
+            # A prompt makes one step long, not those after it.
+            usual = min(step, 2 * self._step) if self._step else step
+            self._step += _WEIGHT * (usual - self._step)
 
     def between(self, streams: int) -> float:
         """Seconds from one turn to the next while so many streams are being answered."""

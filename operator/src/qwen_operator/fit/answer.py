@@ -32,8 +32,8 @@ class Answer:
 
     @property
     def longest(self) -> int:
-        """The largest maxModelLen that would fit; 0 where none would."""
-        return min(self.memory.usable, self.plan.shape.positions)
+        """The largest maxModelLen that would fit for sure; 0 where none would."""
+        return min(self.memory.sure, self.plan.shape.positions)
 
     def concurrency(self, length: int) -> float:
         """How many requests of a length in tokens the KV cache holds at once."""
@@ -101,16 +101,19 @@ def _capability(plan: Plan) -> list[str]:
 
 
 def _too_long(plan: Plan, found: Memory) -> list[str]:
-    if found.usable >= plan.length:
+    if found.sure >= plan.length:
         return []
     where = "of main memory" if plan.gpu.is_cpu else "on each GPU"
     given = "are given (spec.engine.cpuKvCacheSpace)" if plan.gpu.is_cpu else "is left"
     if plan.cache is not None and not plan.gpu.is_cpu:
         given = "is given (kv_cache_memory_bytes)"
+    holds = f"which holds {found.usable} tokens"
+    if found.usable >= plan.length:
+        holds = f"too near to be sure: {found.sure} tokens are"
     return [
         (
             f"maxModelLen {plan.length} needs {gib(plan.length * found.token)} of KV cache {where}"
-            f" and {gib(found.kv_cache)} {given}, which holds {found.usable} tokens"
+            f" and {gib(found.kv_cache)} {given}, {holds}"
         )
     ]
 

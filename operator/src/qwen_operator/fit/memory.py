@@ -13,6 +13,8 @@ from qwen_operator.fit.shapes import Shape
 from qwen_operator.fit.weights import kv_heads_of_rank, stage_layers, weight_bytes
 
 _FLOAT32 = 4
+_RESERVE = 0.001
+"""Of the share: about what starts differ by from what is computed, where nothing is unusual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,18 @@ class Memory:
     @property
     def usable(self) -> int:
         """Tokens that requests get of it."""
-        return max(0, self.blocks - self.reserved) * self.block
+        return self._requests_get(self.kv_cache)
+
+    @property
+    def sure(self) -> int:
+        """Tokens that requests get of it even if a little less is left than computed."""
+        if self.cache is not None:
+            return self.usable
+        return self._requests_get(self.left - int(self.share * _RESERVE))
+
+    def _requests_get(self, cache: int) -> int:
+        blocks = max(0, cache // (self.token * self.block))
+        return max(0, blocks - self.reserved) * self.block
 
 
 def _defaults(plan: Plan) -> Mapping[str, Any]:

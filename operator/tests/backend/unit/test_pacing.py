@@ -45,6 +45,12 @@ def test_before_the_engine_is_known_and_after_a_pause_nothing_is_taken_for_a_lon
     assert pacing.between(8) == quick
 
 
+def test_the_long_step_of_a_prompt_says_nothing_of_the_next_ones() -> None:
+    pacing = hearing(QUICK)
+    pacing.heard(100 + 399 * QUICK + 0.2)
+    assert pacing.between(8) == 8 / SENDS_PER_SECOND
+
+
 @pytest.mark.parametrize(
     ("quota", "many"), [("50000 100000", 0.5), ("max 100000", None), ("", None), (None, None)]
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qwen_operator.api.v1alpha1 import Spec
 from qwen_operator.errors import InvalidSpec
-from qwen_operator.fit.answer import answer
+from qwen_operator.fit.answer import answer, surely_not
 from qwen_operator.fit.devices import Gpu, gpu, gpus
 from qwen_operator.fit.knowledge import generation, read
 from qwen_operator.fit.memory import Plan, memory
@@ -72,8 +72,28 @@ def test_what_is_called_the_largest_fits_and_one_block_more_does_not(plan: Plan)
     found = answer(plan)
     if found.fits and found.longest:
         assert answer(replace(plan, max_model_len=found.longest)).fits
-    more = answer(replace(plan, max_model_len=found.memory.usable + 1))
+    more = answer(replace(plan, max_model_len=found.memory.sure + 1))
     assert not more.fits
+
+
+@given(PLANS)
+def test_what_is_sure_is_there_with_a_thousandth_of_the_share_less(plan: Plan) -> None:
+    found = memory(plan)
+    less = replace(found, share=found.share - int(found.share * 0.001))
+    assert found.sure == (less.usable if found.cache is None else found.usable) <= found.usable
+
+
+def test_a_length_that_is_too_near_to_be_sure_says_so() -> None:
+    # Seen on an H200: 18,928 tokens were computed and 18,896 were there.
+    plan = Plan(
+        named("Qwen3-30B-A3B"), gpu("H200"), utilization=0.44, eager=True, max_model_len=18928
+    )
+    plan = replace(plan, vllm=generation("0.24.0"))
+    found = answer(plan)
+    assert not found.fits
+    assert found.why_not[0].endswith(f"too near to be sure: {found.longest} tokens are")
+    assert found.longest == 18_256
+    assert not surely_not(plan)
 
 
 @given(PLANS)
