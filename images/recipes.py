@@ -38,6 +38,9 @@ for f in "$1"/var/cache/apt/archives/*.deb; do
     echo "SHA256: $(sha256sum < "$f" | cut -d ' ' -f 1)" >> "$d/$n"
 done"""
 
+# What the configuration of Debian's Python would make; a read-only root file system keeps none.
+_BYTECODE = "python3.11 -m compileall -q --invalidation-mode unchecked-hash /usr/lib/python3.11"
+
 BASE_REPOSITORY = "localhost/qwen-image-base"
 TOOLS_PACKAGES = "images/tools/packages.txt"
 _TOOLS = ("images/install-packages.sh", TOOLS_PACKAGES, "requirements/uv.txt")
@@ -152,6 +155,7 @@ def base_command(root: Path, listing: str, tarball: str) -> list[str]:
         f"--extract-hook={people}",
         f"--extract-hook=upload {root / listing} /etc/image-packages",
         '--extract-hook=chroot "$1" ldconfig',
+        f'--extract-hook=chroot "$1" {_BYTECODE}',
         f"--extract-hook={RECORD_HOOK}",
         f"--include={','.join([*SYSTEM_PACKAGES, *package_list(root, listing)])}",
         *(SUITE, tarball),
