@@ -12,11 +12,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from qwen_triton.failures import TERMINATION_LOG, Failure, Reason, write_termination_message
 from qwen_triton.processes import start_time
 from qwen_triton.takeover import end_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _SERVER = "tritonserver"
 _LOOK_SECONDS = 0.2
@@ -29,8 +32,14 @@ class Guard:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Watch this process; its parent is ended with it, where that is a Triton."""
+    def start(self, complain: Callable[[str], object]) -> None:
+        """Watch this process, so that its Triton ends with it; complain where nobody can."""
+        try:
+            self._start()
+        except OSError as error:
+            complain(f"nobody will end the server if this process dies: {error}")
+
+    def _start(self) -> None:
         stub, server = os.getpid(), os.getppid()
         if Path(f"/proc/{server}/comm").read_text(encoding="utf-8").strip() != _SERVER:
             return

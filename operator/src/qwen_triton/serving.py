@@ -95,19 +95,13 @@ class Serving:
         self._outbox.start()
         # Instances look after each other (_beat).
         if self._roster is None:
-            self._start_guard()
+            self._guard.start(wire.log_error)
         if self._first is None:
             self.liveness.enter(Phase.OPENING)
         else:
             self._first.open(
                 self._engine, self._are_all_here, on_lost=_write, on_closing=self._take_no_more
             )
-
-    def _start_guard(self) -> None:
-        try:
-            self._guard.start()
-        except OSError as error:
-            wire.log_error(f"nobody will end the server if this process dies: {error}")
 
     def _open_door(self) -> DoorClosed | None:
         """Open the OpenAI endpoint; an engine whose clients would miss it ends again."""
