@@ -1,92 +1,67 @@
-"""The servers of these tests: one that they share, and one of its own for a test that breaks it."""
+"""The servers of these tests: some are shared, and a test that breaks one has it to itself."""
 
 from __future__ import annotations
 
-import json
-import secrets
-from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.backend.real.server import (
-    ADAPTERS,
-    WEIGHTS,
-    Triton,
-    serving,
-    takes,
-    wait_until_ready,
-)
+from tests.backend.real.server import Triton, wait_until_ready
+from tests.backend.real.servers import Servers, wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 @pytest.fixture(scope="session")
-def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    """The server that the tests share; a test that breaks it starts its own."""
-    with serving(tmp_path_factory.mktemp("triton")) as server:
-        wait_until_ready(server)
-        yield server
+def servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Servers]:
+    """All servers of the session."""
+    folder = partial(tmp_path_factory.mktemp, "server")
+    made = Servers(folder, wanted(request.session.items))
+    yield made
+    made.release_all()
+
+
+def _shared(servers: Servers, name: str) -> Triton:
+    triton = servers.take(name)
+    wait_until_ready(triton)
+    return triton
+
+
+@pytest.fixture(scope="session")
+def triton(servers: Servers) -> Triton:
+    """The server that the tests share; a test that breaks it has its own."""
+    return _shared(servers, "triton")
 
 
 @pytest.fixture(scope="module")
-def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+def talking(servers: Servers) -> Iterator[Triton]:
     """A server with the model that was trained to talk, and the parsers that it is made for."""
-    parsers = {"tool_call_parser": "hermes", "reasoning_parser": "qwen3"}
-    folder = tmp_path_factory.mktemp("talking")
-    with serving(folder, parameters=parsers, talking=True) as server:
-        wait_until_ready(server)
-        yield server
+    yield _shared(servers, "talking")
+    servers.release("talking")
 
 
 @pytest.fixture(scope="session")
-def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
+def furnished(servers: Servers) -> Triton:
     """A server with all that a model may have: adapters, parsers, a key, a bound on its queue.
 
     Its engine takes its time: of the long answers that keep it busy none ends while a test looks.
     """
-    adapters = [{"name": name, "path": f"{WEIGHTS}/{name}"} for name in ADAPTERS]
-    engine = {
-        "enable_lora": True,
-        "max_loras": len(adapters),
-        "max_lora_rank": 8,
-        "max_num_seqs": 2,
-        "max_model_len": 2048,
-        "scheduling_policy": "priority",
-        # Before 0.10 vLLM logs requests unless it is told not to.
-        "enable_log_requests": True if takes("enable_log_requests") else None,
-    }
-    parameters = {
-        "lora_adapters": json.dumps(adapters),
-        "max_queued_requests": "2",
-        "tool_call_parser": "hermes",
-        # Of those that find their marks in the text: the tiny model has no tokens for thoughts.
-        "reasoning_parser": "granite",
-    }
-    folder = tmp_path_factory.mktemp("furnished")
-    key = secrets.token_hex(16)
-    with serving(folder, engine, parameters, key=key, step_seconds=0.02) as server:
-        wait_until_ready(server)
-        yield server
+    return _shared(servers, "furnished")
+
+
+@pytest.fixture(scope="session")
+def paced(servers: Servers) -> Triton:
+    """A server whose engine takes its time, and which takes five seconds of silence for a hang."""
+    return _shared(servers, "paced")
 
 
 @pytest.fixture
-def start_triton(tmp_path: Path) -> Iterator[Callable[..., Triton]]:
-    """Starts a server of the test's own."""
-    with ExitStack() as stack:
-
-        def start(
-            engine: dict[str, object] | None = None,
-            parameters: dict[str, str] | None = None,
-            instances: int = 1,
-            key: str | None = None,
-            step_seconds: float = 0.0,
-        ) -> Triton:
-            server = serving(
-                tmp_path, engine, parameters, instances, key=key, step_seconds=step_seconds
-            )
-            return stack.enter_context(server)
-
-        yield start
+def server(servers: Servers, request: pytest.FixtureRequest) -> Iterator[Triton]:
+    """A server of the test's own, as its marker of this name says: it is ready, or has ended."""
+    name = request.node.nodeid
+    yield servers.take(name)
+    servers.release(name)

@@ -17,7 +17,7 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,14 +33,14 @@ from e2e.triton.flags import FLAGS
 from e2e.triton.repository import write_repository
 from tests.backend.real import pacing, processes
 from tests.backend.real.clients import MODEL, ask
+from tests.backend.real.recipes import ADAPTERS, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from tests.backend.real.recipes import Recipe
+
 START_SECONDS = 300
-# Adapters beside the model, and what stands for the folder of both in parameters.
-ADAPTERS = ("poet", "clerk")
-WEIGHTS = "$WEIGHTS"
 KEY_VARIABLE = "QWEN_OPENAI_API_KEY"
 ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
@@ -59,13 +59,20 @@ def until(condition: Callable[[], object], seconds: float, what: str) -> None:
         time.sleep(0.02)
 
 
+_given_ports: set[int] = set()
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Ports that nobody listens on now, and that no server which still starts was given."""
+    found: list[int] = []
+    with ExitStack() as held:
+        while len(found) < count:
+            probe = held.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = int(probe.getsockname()[1])
+            if port not in _given_ports:
+                found.append(port)
+    _given_ports.update(found)
+    return found
 
 
 @contextmanager
@@ -178,13 +185,6 @@ class Triton:
         return json.loads(text) if text else {}
 
 
-def takes(argument: str) -> bool:
-    """Whether the vLLM in place of the image's has an engine argument; the image's has it."""
-    venv = os.environ.get("QWEN_TRITON_VENV")
-    files = Path(venv).glob("lib/python3*/site-packages/vllm/engine/arg_utils.py") if venv else ()
-    return all(argument in file.read_text() for file in files)
-
-
 @contextmanager
 def started(
     folder: Path, flags: list[str], log: Path, more: Mapping[str, str]
@@ -214,36 +214,16 @@ def started(
 
 
 @contextmanager
-def serving(
-    folder: Path,
-    engine: dict[str, object] | None = None,
-    parameters: dict[str, str] | None = None,
-    instances: int = 1,
-    key: str | None = None,
-    *,
-    talking: bool = False,
-    environment: Mapping[str, str] | None = None,
-    step_seconds: float = 0.0,
-) -> Iterator[Triton]:
-    """A server over a tiny model; the caller waits for what it wants to see.
-
-    Args:
-        folder: where its files are written.
-        engine: engine arguments beside the usual ones; None takes one away.
-        parameters: parameters of config.pbtxt; $WEIGHTS in them is the folder of the weights.
-        instances: how many instances of the model share the engine.
-        key: the API key that its environment holds.
-        talking: the model that was trained to talk, instead of random weights with adapters.
-        environment: variables beside the usual ones.
-        step_seconds: the pause that the engine makes before each step (pacing.py).
-    """
-    given = parameters or {}
+def serving(folder: Path, recipe: Recipe) -> Iterator[Triton]:
+    """A server over a tiny model; the caller waits for what it wants to see."""
     folder.mkdir(exist_ok=True)
-    variables = {**(environment or {}), **({} if key is None else {KEY_VARIABLE: key})}
+    variables = dict(recipe.environment)
+    if recipe.key is not None:
+        variables[KEY_VARIABLE] = recipe.key
     folder.chmod(0o755)
     ports = free_ports(4)
     weights = folder / "weights"
-    if talking:
+    if recipe.talking:
         publish(TALKING, weights / "tiny")
     else:
         write_model(weights / "tiny", seed=0)
@@ -256,21 +236,23 @@ def serving(
         "enforce_eager": True,
         "max_model_len": 1024,
     }
-    if step_seconds:
+    if recipe.step_seconds:
         arguments["worker_cls"] = pacing.WORKER_CLASS
-        variables[pacing.STEP_SECONDS] = str(step_seconds)
-    arguments |= engine or {}
+        variables[pacing.STEP_SECONDS] = str(recipe.step_seconds)
+    arguments |= recipe.engine
     write_repository(
         folder / "models",
         MODEL,
         {key: value for key, value in arguments.items() if value is not None},
         {
             "health_port": str(ports[3]),
-            **{key: value.replace(WEIGHTS, str(inside)) for key, value in given.items()},
+            **{
+                key: value.replace(WEIGHTS, str(inside)) for key, value in recipe.parameters.items()
+            },
         },
-        instances=instances,
+        instances=recipe.instances,
     )
-    if step_seconds:
+    if recipe.step_seconds:
         # Found there by the stub, and by the processes that it makes.
         shutil.copy(pacing.WORKER, folder / "models" / MODEL / "1")
     termination_log = folder / "termination-log"
@@ -288,7 +270,14 @@ def serving(
     ]
     log = folder / "log"
     with started(folder, flags, log, variables) as process:
+        key = recipe.key
         yield Triton(folder, process, *ports, log=log, termination_log=termination_log, key=key)
+
+
+def is_ready(triton: Triton) -> bool:
+    """Whether it serves its model, by its own words."""
+    status, _ = ask(f"http://127.0.0.1:{triton.http_port}/v2/health/ready", timeout=2.0)
+    return status == 200 and triton.health()[0] == 200
 
 
 def wait_until_ready(triton: Triton) -> None:
@@ -297,7 +286,6 @@ def wait_until_ready(triton: Triton) -> None:
     def ready() -> bool:
         if triton.process.poll() is not None:
             pytest.fail(f"the server ended while loading:\n{triton.log_text()[-4000:]}")
-        status, _ = ask(f"http://127.0.0.1:{triton.http_port}/v2/health/ready", timeout=2.0)
-        return status == 200 and triton.health()[0] == 200
+        return is_ready(triton)
 
     until(ready, START_SECONDS, "the server is ready")

@@ -13,16 +13,16 @@ import pytest
 from tests.backend.real.load import streams
 from tests.backend.real.pacing import beats
 from tests.backend.real.processes import stopped
-from tests.backend.real.server import Triton, serving, until, wait_until_ready
+from tests.backend.real.recipes import UNHURRIED
+from tests.backend.real.server import Triton, until, wait_until_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.triton
 
 TOLD_SECONDS = 5.0
-STEP_SECONDS = 0.02
 TOKENS = 300
 # Longer than anybody looks.
 ENDLESS = 1900
@@ -43,29 +43,18 @@ def reason(triton: Triton) -> str:
     return body["reason"] if status == 503 and "reason" in body else ""
 
 
-@pytest.fixture(scope="module")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    """A server that takes five seconds of silence for a hang."""
-    patience = {"engine_silence_seconds": "5"}
-    folder = tmp_path_factory.mktemp("impatient")
-    with serving(folder, {"max_model_len": 2048}, patience, step_seconds=STEP_SECONDS) as server:
-        until(lambda: server.health()[1].get("status") == "loading", 60, "/health answers at once")
-        wait_until_ready(server)
-        yield server
-
-
 @pytest.mark.parametrize("name", PROCESSES)
 def test_what_hangs_under_load_is_unhealthy_and_every_answer_goes_on_after_it(
-    impatient: Triton, name: str
+    paced: Triton, name: str
 ) -> None:
-    running = streams(impatient, TOKENS)
-    with stopped(PROCESSES[name](impatient)):
+    running = streams(paced, TOKENS)
+    with stopped(PROCESSES[name](paced)):
         if name in ENGINES:
-            until(lambda: SILENT in reason(impatient), 60, f"/health notices that {name} hangs")
+            until(lambda: SILENT in reason(paced), 60, f"/health notices that {name} hangs")
         else:
             # No probe is answered: Triton's calls hold the stub's interpreter meanwhile.
-            until(lambda: impatient.health()[0] == 0, 60, f"/health is silent while {name} hangs")
-    until(lambda: impatient.health()[0] == 200, 60, f"/health notices that {name} goes on")
+            until(lambda: paced.health()[0] == 0, 60, f"/health is silent while {name} hangs")
+    until(lambda: paced.health()[0] == 200, 60, f"/health notices that {name} goes on")
     for stream in running:
         assert stream.ended.wait(120)
         assert stream.errors == []
@@ -95,27 +84,27 @@ class Watch:
                 self.seen_at = time.monotonic()
 
 
+@pytest.mark.server(UNHURRIED)
 @pytest.mark.parametrize("name", PROCESSES)
 def test_what_is_killed_under_load_is_told_within_five_seconds_and_ends_the_server(
-    start_triton: Callable[..., Triton], tmp_path: Path, name: str
+    server: Triton, tmp_path: Path, name: str
 ) -> None:
-    triton = start_triton({"max_model_len": 2048}, step_seconds=STEP_SECONDS)
-    wait_until_ready(triton)
-    running = streams(triton, ENDLESS)
+    wait_until_ready(server)
+    running = streams(server, ENDLESS)
     with beats(tmp_path) as machine:
-        pid = PROCESSES[name](triton)
+        pid = PROCESSES[name](server)
         # Both are said for two seconds at least: each has a look of its own.
-        dead = Watch(lambda: "EngineDead" in reason(triton))
-        gauge = Watch(lambda: triton.series().get("qwen_engine_up") == 0)
+        dead = Watch(lambda: "EngineDead" in reason(server))
+        gauge = Watch(lambda: server.series().get("qwen_engine_up") == 0)
         killed = time.monotonic()
         os.kill(pid, signal.SIGKILL)
-        unwell = Watch(lambda: triton.health()[0] != 200)
+        unwell = Watch(lambda: server.health()[0] != 200)
         for stream in running:
             assert stream.ended.wait(60), f"a stream goes on without {name}"
         errors = ["; ".join(stream.errors) for stream in running]
         for stream in running:
             stream.close()
-        until(lambda: triton.process.poll() is not None, 60, "the server ends")
+        until(lambda: server.process.poll() is not None, 60, "the server ends")
         told, said, shown = (watch.result() for watch in (unwell, dead, gauge))
         assert told is not None
         assert told - killed < TOLD_SECONDS + machine.lost(killed, told)
@@ -124,6 +113,6 @@ def test_what_is_killed_under_load_is_told_within_five_seconds_and_ends_the_serv
         assert all("the engine has died" in error for error in errors)
         assert said is not None
         assert shown is not None
-    if triton.has_termination_log and name != "tritonserver":
+    if server.has_termination_log and name != "tritonserver":
         told_of = "EngineDead" if name in ENGINES else "StubCrashed"
-        assert triton.failure()["reason"] == told_of
+        assert server.failure()["reason"] == told_of

@@ -15,7 +15,7 @@ import pytest
 
 from tests.backend.real.clients import MODEL, GrpcStream, ask
 from tests.backend.real.pacing import Beats, beats, steps
-from tests.backend.real.server import serving, until, wait_until_ready
+from tests.backend.real.server import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,22 +25,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.triton
 
 WITHIN_SECONDS = 0.5
-STEP_SECONDS = 0.02
 # Some forty seconds long, at this pace.
 LONGEST = {"max_tokens": 1900, "ignore_eos": True}
 # When the client leaves, in seconds: at various moments between two looks at it.
 AFTER = (0.05, 0.19, 0.33, 0.47)
 
 Leave = "Callable[[], object]"
-
-
-@pytest.fixture(scope="module")
-def paced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Triton]:
-    """A server whose engine takes its time."""
-    folder = tmp_path_factory.mktemp("paced")
-    with serving(folder, {"max_model_len": 2048}, step_seconds=STEP_SECONDS) as server:
-        wait_until_ready(server)
-        yield server
 
 
 @pytest.fixture(scope="module")

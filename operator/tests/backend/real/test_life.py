@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.backend.real.recipes import Recipe
 from tests.backend.real.server import Triton, until, wait_until_ready
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 pytestmark = pytest.mark.triton
 
@@ -37,34 +34,32 @@ def test_health_says_loading_before_the_engine_is_there_and_then_ok(triton: Trit
     assert (status, body["status"], body["phase"]) == (200, "ok", "serving")
 
 
+@pytest.mark.server(Recipe(parameters=PARSERLESS, key="s3cret"))
 def test_an_openai_endpoint_that_was_promised_and_cannot_open_ends_the_load(
-    start_triton: Callable[..., Triton],
+    server: Triton,
 ) -> None:
-    triton = start_triton(parameters=PARSERLESS, key="s3cret")
-    until(lambda: triton.process.poll() is not None, 200, "the server ends")
-    assert triton.process.returncode != 0
-    if triton.has_termination_log:
-        failure = triton.failure()
+    until(lambda: server.process.poll() is not None, 200, "the server ends")
+    assert server.process.returncode != 0
+    if server.has_termination_log:
+        failure = server.failure()
         assert failure["reason"] == "OpenAIEndpointFailed"
         assert "no-such-parser" in failure["message"]
-    assert "OpenAIEndpointFailed: " in triton.log_text()
+    assert "OpenAIEndpointFailed: " in server.log_text()
 
 
-def test_without_a_key_a_model_serves_without_the_endpoint_and_says_so(
-    start_triton: Callable[..., Triton],
-) -> None:
-    triton = start_triton(parameters=PARSERLESS)
-    wait_until_ready(triton)
-    assert triton.series()["qwen_openai_endpoint_up"] == 0
-    assert "no OpenAI endpoint with this vLLM" in triton.log_text()
+@pytest.mark.server(Recipe(parameters=PARSERLESS))
+def test_without_a_key_a_model_serves_without_the_endpoint_and_says_so(server: Triton) -> None:
+    wait_until_ready(server)
+    assert server.series()["qwen_openai_endpoint_up"] == 0
+    assert "no OpenAI endpoint with this vLLM" in server.log_text()
 
 
-def test_a_model_that_does_not_load_says_why(start_triton: Callable[..., Triton]) -> None:
-    triton = start_triton({"max_model_len": 100_000})
-    until(lambda: triton.process.poll() is not None, 200, "the server ends")
-    assert triton.process.returncode != 0
-    if triton.has_termination_log:
-        failure = triton.failure()
+@pytest.mark.server(Recipe(engine={"max_model_len": 100_000}))
+def test_a_model_that_does_not_load_says_why(server: Triton) -> None:
+    until(lambda: server.process.poll() is not None, 200, "the server ends")
+    assert server.process.returncode != 0
+    if server.has_termination_log:
+        failure = server.failure()
         assert failure["reason"] == "BadEngineArgument"
         assert "max_model_len" in failure["message"] + failure["logLine"]
-    assert "BadEngineArgument: " in triton.log_text()
+    assert "BadEngineArgument: " in server.log_text()

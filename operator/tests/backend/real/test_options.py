@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.backend.real.clients import MODEL, ask
-from tests.backend.real.server import WEIGHTS, until
+from tests.backend.real.recipes import WEIGHTS, Recipe
+from tests.backend.real.server import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.backend.real.server import Triton
 
 pytestmark = pytest.mark.triton
 
+NOWHERE = json.dumps([{"name": "king", "path": f"{WEIGHTS}/nowhere"}])
 SAME = {"temperature": 0, "max_tokens": 12, "ignore_eos": True}
 
 
@@ -64,13 +64,10 @@ def test_adapters_are_models_of_the_openai_endpoint(furnished: Triton) -> None:
     assert content == answer(furnished, lora_name="poet")
 
 
-def test_an_adapter_that_cannot_be_loaded_fails_the_model_and_is_named(
-    start_triton: Callable[..., Triton],
-) -> None:
-    adapters = json.dumps([{"name": "king", "path": f"{WEIGHTS}/nowhere"}])
-    triton = start_triton({"enable_lora": True}, {"lora_adapters": adapters})
-    until(lambda: triton.process.poll() is not None, 200, "the server ends")
-    words = triton.failure()["message"] if triton.has_termination_log else triton.log_text()
+@pytest.mark.server(Recipe(engine={"enable_lora": True}, parameters={"lora_adapters": NOWHERE}))
+def test_an_adapter_that_cannot_be_loaded_fails_the_model_and_is_named(server: Triton) -> None:
+    until(lambda: server.process.poll() is not None, 200, "the server ends")
+    words = server.failure()["message"] if server.has_termination_log else server.log_text()
     assert "LoRA adapter 'king'" in words
     assert "/nowhere" in words
 
