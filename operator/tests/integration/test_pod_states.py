@@ -178,7 +178,7 @@ def test_what_is_said_of_a_pod_is_told_with_what_to_do_and_passes_when_it_does(
     pod, told = pod_of(api, namespace, name), partial(api.condition, namespace, name)
     say(api, namespace, pod, case.status)
     eventually(case.reason, lambda: told().get("reason") == case.reason, seen=told)
-    assert all(words in told()["message"] for words in case.words), told()
+    assert all(words in told()["message"] for words in (*case.words, "What to do: ")), told()
     if case.reason != "Evicted":
         # Its Deployment makes another pod of an evicted one; every other recovers itself.
         say(api, namespace, pod, state(RUNNING))
