@@ -23,7 +23,7 @@ from e2e.stack.models import GPUS, NAMESPACE, Model, document
 from e2e.stack.qwenctl import Follower, heed_ctrl_c
 from e2e.stack.restricted import make_namespace
 from e2e.stack.weights import offer_weights
-from e2e.suites.secrets import DOOR, make_secrets
+from e2e.suites.secrets import DOOR, HUB, make_secrets
 from e2e.suites.upgrading import Upgrade, watched
 
 
@@ -86,3 +86,27 @@ def model(installed: Images, shared_model: Model) -> Model:
     assert installed
     shared_model.wait_ready()
     return shared_model
+
+
+@pytest.fixture(scope="session")
+def gated(installed: Images) -> Model:
+    """A model of a hub that cannot be reached, which is given up only after minutes of trying.
+
+    It has both secrets. So that nobody waits for it, suites before the one that looks begin it.
+    """
+    assert installed
+    source = {"source": "hf://Qwen/Qwen1.5-1.8B-Chat", "tokenSecretRef": HUB}
+    wish = document("gated", model=source, chat={"apiKeySecretRef": DOOR})
+    apply(wish, namespace=NAMESPACE)
+    return Model("gated")
+
+
+@pytest.fixture(scope="session")
+def unmounted(installed: Images) -> Model:
+    """A model with a volume that is not there, of which kubelet tells only after a while."""
+    assert installed
+    volume = {"name": "more", "secret": {"secretName": "nowhere"}}
+    container = {"name": "triton", "volumeMounts": [{"name": "more", "mountPath": "/more"}]}
+    wish = {"spec": {"volumes": [volume], "containers": [container]}}
+    apply(document("unmounted", podTemplate=wish), namespace=NAMESPACE)
+    return Model("unmounted")

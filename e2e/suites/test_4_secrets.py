@@ -9,9 +9,9 @@ from functools import partial
 import pytest
 
 from e2e.stack import clients
-from e2e.stack.commands import apply, get, kubectl
-from e2e.stack.models import NAMESPACE, Model, Timeout, document, eventually
-from e2e.suites.secrets import DOOR, HUB, VALUES, everywhere, forms
+from e2e.stack.commands import get, kubectl
+from e2e.stack.models import NAMESPACE, Model, Timeout, eventually
+from e2e.suites.secrets import VALUES, everywhere, forms
 
 
 def chat(model: Model, key: str) -> str:
@@ -54,13 +54,7 @@ def test_the_key_opens_the_door_and_another_does_not(model: Model) -> None:
         assert answer.code == 401
 
 
-def test_neither_secret_is_anywhere_where_others_read(model: Model) -> None:
-    source = {"source": "hf://Qwen/Qwen1.5-1.8B-Chat", "tokenSecretRef": HUB}
-    apply(
-        document("gated", model=source, chat={"apiKeySecretRef": DOOR}),
-        namespace=NAMESPACE,
-    )
-    gated = Model("gated")
+def test_neither_secret_is_anywhere_where_others_read(model: Model, gated: Model) -> None:
     # There is no way to the hub from here: it fails, and says so in every place that it has.
     eventually("the failure is told", lambda: gated.see().get("status", {}).get("failure"), 180)
     places = list(everywhere(NAMESPACE))
