@@ -204,10 +204,15 @@ def started(
         finally:
             stop(process)
         return
+    environment["VLLM_CACHE_ROOT"] = "/cache"
     reads = {"/models": folder / "models", "/weights": folder / "weights"}
     if venv := os.environ.get("QWEN_TRITON_VENV"):
         reads["/opt/venv"] = Path(venv)
-    writes = {"/dev/termination-log": folder / "termination-log"}
+    # There vLLM keeps what it learns of a model class, by a process that imports all anew.
+    cache = folder.parent / "vllm-cache"
+    cache.mkdir(exist_ok=True)
+    cache.chmod(0o777)
+    writes = {"/dev/termination-log": folder / "termination-log", "/cache": cache}
     command = Command(["tritonserver", *flags], environment, reads, writes)
     with container(folder, command, log) as process:
         yield process
