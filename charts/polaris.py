@@ -1,7 +1,7 @@
 """What Polaris itself finds, of what nobody has a reason for: `python -m charts.polaris PROGRAM`.
 
-No module proxy has Polaris, so no test can build it; who has the program runs this by hand. Each golden
-file is audited by itself, since Polaris looks for what stands beside an object: budgets, policies.
+No module proxy has Polaris, so no test can build it; who has the program runs this by hand. Each
+golden file is audited by itself, since Polaris looks for what stands beside an object.
 """
 
 import json
@@ -48,14 +48,15 @@ def main(arguments: list[str]) -> int:
     files = 0
     for path, pairs in groupby(rules.with_files(), key=lambda pair: pair[0]):
         bodies = [body for _, body in pairs if rules.is_whole(body)]
-        owners = {f"{each['kind']}/{each['metadata']['name']}": rules.owner(each) for each in bodies}
+        names = (f"{each['kind']}/{each['metadata']['name']}" for each in bodies)
+        owners = dict(zip(names, map(rules.owner, bodies), strict=True))
         files += 1
         for where, check in _told(_audit(program, bodies)):
             seen.add(check)
             if rules.has_no_reason(rules.Finding(check, owners[where], where)):
                 complaints.append(f"{check} {path.parent.name}/{path.name} {where}\n")
     sys.stdout.writelines(complaints)
-    sys.stdout.write(f"{files} files; told and excused or left to others: {', '.join(sorted(seen))}\n")
+    sys.stdout.write(f"{files} files; checks that found something: {', '.join(sorted(seen))}\n")
     return 1 if complaints else 0
 
 

@@ -1,9 +1,9 @@
 """Trivy's and Polaris' checks as data, over what the chart renders and what the operator makes.
 
-Polaris is in no module proxy (`charts/polaris.py` asks one that somebody has), and Trivy takes minutes
-to build (`charts/lint.py` runs it by hand);
-what they look for can be said in a line each (`charts/linters/rules.yaml`). What is looked at is
-rendered already: the chart's and the operator's golden files, so it takes no cluster.
+Polaris is in no module proxy (`charts/polaris.py` asks one that somebody has), and Trivy takes
+minutes to build (`charts/lint.py` runs it by hand); what they look for can be said in a line each
+(`charts/linters/rules.yaml`). What is looked at is rendered already: the golden files of chart and
+operator, so it takes no cluster.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

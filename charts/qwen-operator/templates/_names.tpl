@@ -19,7 +19,7 @@ qwen-operator
 
 {{- define "qwen-operator.selector" -}}
 app.kubernetes.io/name: qwen-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "qwen-operator.labels" -}}
@@ -64,7 +64,7 @@ seccompProfile:
 {{- with .Values.imagePullSecrets -}}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}
