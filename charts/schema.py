@@ -40,7 +40,12 @@ _SELECTOR: Final = {
     **_closed(matchLabels=_OBJECT, matchExpressions=_LIST),
     "minProperties": 0,  # {} selects all
 }
-_CIDR: Final = {"type": "string", "pattern": "^[0-9a-fA-F.:]+/[0-9]{1,3}$"}
+_BYTE: Final = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+_CIDR: Final = {
+    "type": "string",
+    "pattern": rf"^({_BYTE}(\.{_BYTE}){{3}}/([12]?[0-9]|3[0-2])"
+    r"|[0-9a-fA-F.]*:[0-9a-fA-F.:]*/([1-9]?[0-9]|1[01][0-9]|12[0-8]))$",
+}
 
 DEFINITIONS: Final[Json] = {
     "labels": {"title": "labels", **_by_name(_KEY, _LABEL_VALUE, reserved=_OURS)},
@@ -83,6 +88,8 @@ DEFINITIONS: Final[Json] = {
             effect={"enum": ["NoExecute", "NoSchedule", "PreferNoSchedule"]},
             tolerationSeconds={"type": "integer"},
         ),
+        "if": {"required": ["operator"], "properties": {"operator": {"const": "Exists"}}},
+        "then": {"properties": {"value": {"maxLength": 0}}},
     },
     "affinity": {
         "title": "Affinity",
@@ -105,6 +112,7 @@ DEFINITIONS: Final[Json] = {
                 "maxProperties": 1,
             },
         ),
+        "maxProperties": 2,  # a value, or where it is from
     },
     "peer": {
         "title": "NetworkPolicyPeer",

@@ -132,6 +132,13 @@ def test_a_digest_wins_over_a_tag() -> None:
         ("affinity.nodes.x=y", "affinity"),
         ("networkPolicy.models.egress[0].from=x", "egress"),
         ("networkPolicy.metricsFrom[0].ipBlock.cidr=all", "cidr"),
+        ("networkPolicy.dns[0].ipBlock.cidr=10.0.0.0/33", "cidr"),
+        ("networkPolicy.dns[0].ipBlock.cidr=10.0.0.256/32", "cidr"),
+        ("tolerations[0].operator=Exists,tolerations[0].value=x", "tolerations/0/value"),
+        (
+            "extraEnv[0].name=A,extraEnv[0].value=x,extraEnv[0].valueFrom.fieldRef.a=b",
+            "got 3, want 2",
+        ),
         ("page.enabled=true,page.port=8080", "page.port: 8080 is the port"),
         ("podLabels.x=not a label!", "podLabels"),
         ("test.models={tiny}", "models"),
@@ -146,6 +153,28 @@ def test_a_wrong_value_is_refused_by_name(value: str, named: str) -> None:
     done = helm("--set", value)
     assert done.returncode != 0
     assert named in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [
+        ("q", "q-qwen-operator"),
+        ("qwen-operator", "qwen-operator"),
+        ("1.2", "qwen-operator-1-2"),
+        ("my.release", "my-release-qwen-operator"),
+        ("a" * 53, "a" * 53),
+    ],
+)
+def test_a_service_s_name_follows_from_whatever_name_helm_takes(release: str, name: str) -> None:
+    made = render(release=release)
+    assert one(made, "Service")["metadata"]["name"] == name
+    assert one(made, "Service")["spec"]["selector"]["app.kubernetes.io/instance"] == release
+    assert all(len(each["metadata"]["name"]) <= 63 for each in made)
+
+
+def test_addresses_of_both_families_are_taken() -> None:
+    for cidr in ("10.0.0.0/8", "0.0.0.0/0", "192.168.255.255/32", "::/0", "fd00::1.2.3.4/128"):
+        assert helm("--set", f"networkPolicy.dns[0].ipBlock.cidr={cidr}").returncode == 0
 
 
 def test_names_and_texts_that_yaml_takes_for_something_else_stay_what_they_are() -> None:

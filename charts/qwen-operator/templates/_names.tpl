@@ -1,9 +1,12 @@
-{{- /* The release's own objects. */ -}}
+{{- /* The release's own objects. A Service's name has no dots and begins with a letter. */ -}}
 {{- define "qwen-operator.name" -}}
-{{- if contains "qwen-operator" .Release.Name -}}
-{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- $release := .Release.Name | replace "." "-" -}}
+{{- if not (regexMatch "^[a-z]" $release) -}}
+{{- printf "qwen-operator-%s" $release | trunc 53 | trimSuffix "-" -}}
+{{- else if contains "qwen-operator" $release -}}
+{{- $release | trunc 53 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-qwen-operator" .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- printf "%s-qwen-operator" $release | trunc 53 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
