@@ -17,19 +17,29 @@ MONITORS = ("PodMonitor", "PrometheusRule", "ServiceMonitor")
 Json = dict[str, Any]
 
 
-def helm(*options: str, apis: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
-    """Render for release `release` of namespace `system`, where these monitoring kinds are."""
-    command = [str(binaries_folder() / "helm"), "template", "release", str(CHART)]
+def helm(
+    *options: str,
+    apis: tuple[str, ...] = (),
+    release: str = "release",
+    namespace: str = "system",
+) -> subprocess.CompletedProcess[str]:
+    """Render for a release in a namespace, where these monitoring kinds are."""
+    command = [str(binaries_folder() / "helm"), "template", release, str(CHART)]
     for api in apis:
         command += ["--api-versions", f"monitoring.coreos.com/v1/{api}"]
     return subprocess.run(
-        [*command, "--namespace", "system", *options], capture_output=True, text=True, check=False
+        [*command, "--namespace", namespace, *options], capture_output=True, text=True, check=False
     )
 
 
-def render(*options: str, apis: tuple[str, ...] = ()) -> list[Json]:
+def render(
+    *options: str,
+    apis: tuple[str, ...] = (),
+    release: str = "release",
+    namespace: str = "system",
+) -> list[Json]:
     """The objects that the chart makes."""
-    done = helm(*options, apis=apis)
+    done = helm(*options, apis=apis, release=release, namespace=namespace)
     assert done.returncode == 0, done.stderr  # noqa: S101 - only tests call it
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 

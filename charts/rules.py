@@ -1,12 +1,14 @@
 """Trivy's and Polaris' checks as data, over what the chart renders and what the operator makes.
 
-Polaris is in no module proxy, and Trivy takes minutes to build (`charts/lint.py` runs it by hand);
-what they look for can be said in a line each (`charts/linters/rules.yaml`). What is looked at is
-rendered already: the chart's and the operator's golden files, so it takes no cluster.
+Polaris is in no module proxy (`charts/polaris.py` asks one that somebody has), and Trivy takes
+minutes to build (`charts/lint.py` runs it by hand); what they look for can be said in a line each
+(`charts/linters/rules.yaml`). What is looked at is rendered already: the golden files of chart and
+operator, so it takes no cluster.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import cel
@@ -44,11 +46,17 @@ def known() -> Json:
     return found
 
 
-def rendered() -> Iterator[Json]:
-    """Every object of the golden files."""
+def with_files() -> Iterator[tuple[Path, Json]]:
+    """Every object of the golden files, and which file it is in."""
     for path in sorted([*CHARTS.glob("*.yaml"), *CASES.glob("*/children.yaml")]):
         for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            yield from document if isinstance(document, list) else filter(None, [document])
+            bodies = document if isinstance(document, list) else filter(None, [document])
+            yield from ((path, each) for each in bodies)
+
+
+def rendered() -> Iterator[Json]:
+    """Every object of the golden files."""
+    return (body for _, body in with_files())
 
 
 def is_whole(body: Json) -> bool:
@@ -81,6 +89,7 @@ def _subjects(body: Json) -> Iterator[tuple[str, str, Any]]:
     if kind in {"RoleBinding", "ClusterRoleBinding"}:
         yield "Binding", place, body
     if (pod := _pod_of(body)) is not None:
+        yield "controller", place, body
         yield "pod", place, pod
         for each in [*pod.get("initContainers", ()), *pod["containers"]]:
             yield "container", f"{place} {each['name']}", _effective(each, pod)
@@ -99,7 +108,8 @@ def _program(expression: str) -> cel.Program:
     return cel.compile(expression)
 
 
-def _owner(body: Mapping[str, Any]) -> str:
+def owner(body: Mapping[str, Any]) -> str:
+    """Whose object it is: operator, model or test."""
     name = str(body["metadata"]["name"])
     if name.endswith("-test"):
         return "test"
@@ -109,7 +119,7 @@ def _owner(body: Mapping[str, Any]) -> str:
 def findings(bodies: Iterator[Json]) -> set[Finding]:
     """Every rule that does not hold somewhere."""
     return {
-        Finding(rule["ids"][0], _owner(body), where)
+        Finding(rule["ids"][0], owner(body), where)
         for body in bodies
         for kind, where, subject in _subjects(body)
         for rule in known()["rules"]
@@ -124,6 +134,14 @@ def is_excused(finding: Finding) -> bool:
     )
 
 
+def has_no_reason(finding: Finding) -> bool:
+    """Whether it is neither excused, under whichever of its rule's names, nor left to others."""
+    elsewhere = {name for each in known()["elsewhere"] for name in each["ids"]}
+    same = (each["ids"][0] for each in known()["rules"] if finding.id in each["ids"])
+    named = finding._replace(id=next(same, finding.id))
+    return finding.id not in elsewhere and not is_excused(named)
+
+
 def complaints(told: Iterable[Mapping[str, str]], bodies: Mapping[str, Json]) -> list[str]:
     """What Trivy itself finds, and nobody here has a reason for.
 
@@ -131,10 +149,8 @@ def complaints(told: Iterable[Mapping[str, str]], bodies: Mapping[str, Json]) ->
         told: `id`, `file` and `text` of each finding.
         bodies: name of a file → the object in it.
     """
-    elsewhere = {name for each in known()["elsewhere"] for name in each["ids"]}
     return [
         f"{each['id']} {each['text']}"
         for each in told
-        if each["id"] not in elsewhere
-        and not is_excused(Finding(each["id"], _owner(bodies[each["file"]]), each["file"]))
+        if has_no_reason(Finding(each["id"], owner(bodies[each["file"]]), each["file"]))
     ]

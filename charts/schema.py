@@ -10,17 +10,50 @@ Json = dict[str, Any]
 _DECIMAL: Final = r"^[0-9]*\.[0-9]*[1-9][0-9]*$"
 _LABEL: Final = r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$"
 
+_KEY: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
+_OURS: Final = r"^(app\.kubernetes\.io|helm\.sh)/"
+_QUANTITY: Final = r"^\+?([0-9]+\.?[0-9]*|\.[0-9]+)([numkMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]+)?$"
+
+
+def _closed(*required: str, **properties: Json) -> Json:
+    """An object of Kubernetes with these fields and no others."""
+    needed = {"required": list(required)} if required else {"minProperties": 1}
+    return {"type": "object", "additionalProperties": False, **needed, "properties": properties}
+
+
+def _by_name(name: str, value: Json, reserved: str = "") -> Json:
+    """A mapping of names to values, where reserved names have none.
+
+    Not by `propertyNames`: Helm's validator then tells another value's place.
+    """
+    patterns = {name: value, **({reserved: {"type": "null"}} if reserved else {})}
+    return {"type": "object", "additionalProperties": False, "patternProperties": patterns}
+
+
+_TEXT: Final[Json] = {"type": "string"}
+_LABEL_VALUE: Final[Json] = {"type": "string", "maxLength": 63, "pattern": _LABEL}
+_OBJECT: Final[Json] = {"type": "object"}
+_LIST: Final[Json] = {"type": "array", "items": _OBJECT}
+_AMOUNTS: Final[Json] = {"type": "object", "additionalProperties": {"$ref": "#/$defs/quantity"}}
+_PEERS: Final[Json] = {"type": "array", "items": {"$ref": "#/$defs/peer"}}
+_SELECTOR: Final = {
+    **_closed(matchLabels=_OBJECT, matchExpressions=_LIST),
+    "minProperties": 0,  # {} selects all
+}
+_BYTE: Final = "(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+_CIDR: Final = {
+    "type": "string",
+    "pattern": rf"^({_BYTE}(\.{_BYTE}){{3}}/([12]?[0-9]|3[0-2])"
+    r"|[0-9a-fA-F.]*:[0-9a-fA-F.:]*/([1-9]?[0-9]|1[01][0-9]|12[0-8]))$",
+}
+
 DEFINITIONS: Final[Json] = {
-    "labels": {
-        "title": "labels",
-        "type": "object",
-        "additionalProperties": {"type": "string", "maxLength": 63, "pattern": _LABEL},
-        "propertyNames": {"not": {"pattern": r"^(app\.kubernetes\.io|helm\.sh)/"}},
-    },
-    "texts": {
-        "title": "texts by name",
-        "type": "object",
-        "additionalProperties": {"type": "string"},
+    "labels": {"title": "labels", **_by_name(_KEY, _LABEL_VALUE, reserved=_OURS)},
+    "annotations": {"title": "annotations", **_by_name(_KEY, _TEXT)},
+    "nodeLabels": {"title": "labels", **_by_name(_KEY, _LABEL_VALUE)},
+    "alertLabels": {
+        "title": "labels of Prometheus",
+        **_by_name("^[A-Za-z_][A-Za-z0-9_]*$", _TEXT, reserved="^__"),
     },
     "namespace": {
         "title": "namespace",
@@ -28,26 +61,68 @@ DEFINITIONS: Final[Json] = {
         "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
         "maxLength": 63,
     },
+    "name": {
+        "title": "name",
+        "type": "string",
+        "pattern": "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
+        "maxLength": 253,
+    },
+    "image": {"title": "image", "type": "string", "pattern": r"^[A-Za-z0-9][-A-Za-z0-9._/:@]*$"},
+    "quantity": {
+        "title": "quantity",
+        "type": ["string", "number"],
+        "minimum": 0,
+        "pattern": _QUANTITY,
+    },
+    "resources": {
+        "title": "ResourceRequirements",
+        **_closed(requests=_AMOUNTS, limits=_AMOUNTS, claims=_LIST),
+        "minProperties": 0,
+    },
+    "toleration": {
+        "title": "Toleration",
+        **_closed(
+            key=_TEXT,
+            operator={"enum": ["Equal", "Exists", "Gt", "Lt"]},
+            value=_TEXT,
+            effect={"enum": ["NoExecute", "NoSchedule", "PreferNoSchedule"]},
+            tolerationSeconds={"type": "integer"},
+        ),
+        "if": {"required": ["operator"], "properties": {"operator": {"const": "Exists"}}},
+        "then": {"properties": {"value": {"maxLength": 0}}},
+    },
+    "affinity": {
+        "title": "Affinity",
+        **_closed(nodeAffinity=_OBJECT, podAffinity=_OBJECT, podAntiAffinity=_OBJECT),
+        "minProperties": 0,
+    },
     "variable": {
         "title": "EnvVar",
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["name"],
-        "properties": {
-            "name": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
-            "value": {"type": "string"},
-            "valueFrom": {"type": "object"},
-        },
+        **_closed(
+            "name",
+            name={"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+            value=_TEXT,
+            valueFrom={
+                **_closed(
+                    configMapKeyRef=_OBJECT,
+                    fieldRef=_OBJECT,
+                    resourceFieldRef=_OBJECT,
+                    secretKeyRef=_OBJECT,
+                ),
+                "maxProperties": 1,
+            },
+        ),
+        "maxProperties": 2,  # a value, or where it is from
     },
     "peer": {
         "title": "NetworkPolicyPeer",
-        "type": "object",
-        "additionalProperties": False,
-        "minProperties": 1,
-        "properties": {
-            each: {"type": "object"} for each in ("ipBlock", "namespaceSelector", "podSelector")
-        },
+        **_closed(
+            ipBlock=_closed("cidr", cidr=_CIDR, **{"except": {"type": "array", "items": _CIDR}}),
+            namespaceSelector=_SELECTOR,
+            podSelector=_SELECTOR,
+        ),
     },
+    "egress": {"title": "NetworkPolicyEgressRule", **_closed(to=_PEERS, ports=_LIST)},
     "port": {"title": "port", "type": "integer", "minimum": 1, "maximum": 65535},
     "interval": {"title": "duration", "type": "string", "pattern": "^[1-9][0-9]*(ms|s|m)$"},
     "scrapeInterval": {

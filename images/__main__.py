@@ -1,4 +1,4 @@
-"""Command line: python -m images {build,sbom,list,prune}, run from the repository root."""
+"""Command line: python -m images {build,lock,sbom,list,prune}, run from the repository root."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from images import buildah
+from images import buildah, debian
 from images.errors import ImagesError
 from images.host import require_host
 from images.progress import say
@@ -29,6 +29,10 @@ from images.sbom import write_sbom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+LISTS = (TOOLS_PACKAGES, *(recipe.packages for recipe in RECIPES.values()))
+"""Of Debian packages; each makes a base."""
 
 
 @contextmanager
@@ -54,8 +58,42 @@ def _ensure_base(listing: str) -> str:
         say(f"{wanted}: Debian packages of {listing}")
         with tempfile.TemporaryDirectory(prefix="qwen-images-") as folder:
             tarball = Path(folder) / "base.tar"
-            buildah.import_base(base_command(ROOT, listing, str(tarball)), tarball, wanted)
+            buildah.unpack_base(base_command(ROOT, listing, str(tarball)), wanted)
+            found = debian.differences(debian.locked(ROOT), debian.in_tarball(tarball))
+            debian.refuse_forged(found, listing)
+            for each in found.moved:
+                say(f"Debian has moved on since {debian.LOCK}: {each}")
+            buildah.import_base(tarball, wanted)
     return wanted
+
+
+def _lock() -> None:
+    """Record which packages the archive has now for every list."""
+    require_host()
+    packages: debian.Packages = {}
+    for listing in LISTS:
+        with tempfile.TemporaryDirectory(prefix="qwen-images-") as folder:
+            tarball = Path(folder) / "base.tar"
+            say(f"Debian packages of {listing}")
+            buildah.unpack_base(base_command(ROOT, listing, str(tarball)), listing)
+            packages |= debian.in_tarball(tarball)
+    (ROOT / debian.LOCK).write_text(debian.written(packages), "utf-8")
+
+
+def _build(recipe: Recipe, *, locked: bool) -> str:
+    """Reference of an image, built if it is missing; if it must be, one that the lock knows."""
+    image = _ensure(recipe)
+    if locked:
+        _hold_to_lock(image)
+    return image
+
+
+def _hold_to_lock(image: str) -> None:
+    """Refuse an image whose packages are not those of the lock."""
+    with buildah.mounted(image) as folder:
+        found = debian.differences(debian.locked(ROOT), debian.in_folder(Path(folder)))
+    debian.refuse_forged(found, image)
+    debian.refuse_moved(found, image)
 
 
 def _ensure(recipe: Recipe) -> str:
@@ -90,8 +128,7 @@ def _ours() -> list[str]:
 def _prune() -> None:
     """Remove the images that the files do not make any more."""
     current = {reference(ROOT, recipe) for recipe in RECIPES.values()}
-    lists = (TOOLS_PACKAGES, *(recipe.packages for recipe in RECIPES.values()))
-    current |= {base_reference(ROOT, listing) for listing in lists}
+    current |= {base_reference(ROOT, listing) for listing in LISTS}
     with ExitStack() as locks:
         for name in ("bases", *RECIPES):
             locks.enter_context(_alone(name))
@@ -114,6 +151,10 @@ def main(arguments: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     build = commands.add_parser("build", help="build what is missing, print 'NAME REFERENCE'")
     build.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}")
+    build.add_argument(
+        "--locked", action="store_true", help=f"refuse Debian packages that {debian.LOCK} has not"
+    )
+    commands.add_parser("lock", help=f"write {debian.LOCK} from what Debian has now")
     bills = commands.add_parser("sbom", help="write what images are made of, print 'NAME FILE'")
     bills.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(RECIPES)}")
     bills.add_argument("--to", type=Path, default=ROOT / "dist", help="folder of the files")
@@ -124,7 +165,9 @@ def main(arguments: list[str]) -> int:
         match options.command:
             case "build":
                 for name in _chosen(parser, options.names):
-                    print(name, _ensure(RECIPES[name]), flush=True)
+                    print(name, _build(RECIPES[name], locked=options.locked), flush=True)
+            case "lock":
+                _lock()
             case "sbom":
                 for name in _chosen(parser, options.names):
                     image = _ensure(RECIPES[name])

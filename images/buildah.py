@@ -93,11 +93,15 @@ def build(
         _follow(command, reference, os.environ)
 
 
-def import_base(command: list[str], tarball: Path, reference: str) -> None:
-    """Run a command that writes a file system into a tar file and make an image of that."""
+def unpack_base(command: list[str], what: str) -> None:
+    """Run a command that writes a base's file system into a tar file."""
     with tempfile.TemporaryDirectory(prefix="qwen-images-") as temporary:
         # A temporary folder of its own: mmdebstrap's working tree must not outlive a failure.
-        _follow(command, reference, {**os.environ, "TMPDIR": temporary})
+        _follow(command, what, {**os.environ, "TMPDIR": temporary})
+
+
+def import_base(tarball: Path, reference: str) -> None:
+    """Make an image of a tar file."""
     container = _ask("from", "scratch")
     try:
         _ask("add", "--quiet", container, str(tarball), "/")

@@ -113,7 +113,33 @@ def test_a_digest_wins_over_a_tag() -> None:
         ("image.repository=", "repository"),
         ("extraEnv[0].value=1", "name"),
         ("extraEnv[0].name=QWEN_OPERATOR_LOG_LEVEL", "QWEN_OPERATOR_LOG_LEVEL is set by a value"),
-        ("commonLabels.app\\.kubernetes\\.io/name=mine", "app.kubernetes.io/name"),
+        ("extraEnv[0].name=A,extraEnv[1].name=A", "A is there twice"),
+        ("extraEnv[0].name=A,extraEnv[0].valueFrom.secret=1", "extraEnv/0/valueFrom"),
+        ("commonLabels.app\\.kubernetes\\.io/name=mine", "/commonLabels/app.kubernetes.io"),
+        ("podLabels.ü=x", "at '/podLabels': additional properties 'ü'"),
+        ("podAnnotations.not a key=x", "podAnnotations"),
+        ("nodeSelector.a=b c", "nodeSelector"),
+        ("prometheusRule.alertLabels.a-b=x", "alertLabels"),
+        ("image.tag=a tag", "tag"),
+        ("image.repository=A repository", "repository"),
+        ("imagePullSecrets={Not_A_Name}", "imagePullSecrets"),
+        ("priorityClassName=Not_A_Name", "priorityClassName"),
+        ("watchNamespaces={one,one}", "watchNamespaces"),
+        ("resources.requests.cpu=much", "resources/requests/cpu"),
+        ("resources.limits.cpu=-1", "resources/limits/cpu"),
+        ("resources.limit.cpu=1", "limit"),
+        ("tolerations[0].operator=Maybe", "tolerations/0/operator"),
+        ("affinity.nodes.x=y", "affinity"),
+        ("networkPolicy.models.egress[0].from=x", "egress"),
+        ("networkPolicy.metricsFrom[0].ipBlock.cidr=all", "cidr"),
+        ("networkPolicy.dns[0].ipBlock.cidr=10.0.0.0/33", "cidr"),
+        ("networkPolicy.dns[0].ipBlock.cidr=10.0.0.256/32", "cidr"),
+        ("tolerations[0].operator=Exists,tolerations[0].value=x", "tolerations/0/value"),
+        (
+            "extraEnv[0].name=A,extraEnv[0].value=x,extraEnv[0].valueFrom.fieldRef.a=b",
+            "got 3, want 2",
+        ),
+        ("page.enabled=true,page.port=8080", "page.port: 8080 is the port"),
         ("podLabels.x=not a label!", "podLabels"),
         ("test.models={tiny}", "models"),
         ("networkPolicy.dns=null", "dns"),
@@ -127,6 +153,49 @@ def test_a_wrong_value_is_refused_by_name(value: str, named: str) -> None:
     done = helm("--set", value)
     assert done.returncode != 0
     assert named in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [
+        ("q", "q-qwen-operator"),
+        ("qwen-operator", "qwen-operator"),
+        ("1.2", "qwen-operator-1-2"),
+        ("my.release", "my-release-qwen-operator"),
+        ("a" * 53, "a" * 53),
+    ],
+)
+def test_a_service_s_name_follows_from_whatever_name_helm_takes(release: str, name: str) -> None:
+    made = render(release=release)
+    assert one(made, "Service")["metadata"]["name"] == name
+    assert one(made, "Service")["spec"]["selector"]["app.kubernetes.io/instance"] == release
+    assert all(len(each["metadata"]["name"]) <= 63 for each in made)
+
+
+def test_addresses_of_both_families_are_taken() -> None:
+    for cidr in ("10.0.0.0/8", "0.0.0.0/0", "192.168.255.255/32", "::/0", "fd00::1.2.3.4/128"):
+        assert helm("--set", f"networkPolicy.dns[0].ipBlock.cidr={cidr}").returncode == 0
+
+
+def test_names_and_texts_that_yaml_takes_for_something_else_stay_what_they_are() -> None:
+    names = "imagePullSecrets={12},serviceAccount.name=0x1f,priorityClassName=1,image.repository=12"
+    made = render(
+        "--set-string", names, "--set-string", "image.tag=30,dashboards.namespace=7",
+        "--set-string", "watchNamespaces={1e3,true}", "--set-string", "test.prompt=Who: is #1?",
+        "--set", "networkPolicy.enabled=true,networkPolicy.defaultDeny=true",
+        "--set", "dashboards.enabled=true",
+        apis=MONITORS, release="123", namespace="456",
+    )  # fmt: skip
+    for each in made:
+        marks = each["metadata"]
+        assert isinstance(marks.get("namespace", ""), str), each["kind"]
+        assert all(isinstance(label, str) for label in marks.get("labels", {}).values())
+    pod = one(made, "Deployment")["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "12"}]
+    assert (pod["serviceAccountName"], pod["priorityClassName"]) == ("0x1f", "1")
+    assert pod["containers"][0]["image"] == "12:30"
+    assert one(made, "ServiceMonitor")["spec"]["namespaceSelector"]["matchNames"] == ["456"]
+    assert one(made, "Pod")["spec"]["containers"][0]["args"][1] == "--prompt=Who: is #1?"
 
 
 @pytest.mark.parametrize("case", golden.CASES)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from charts.rules import Finding, findings, holds, is_excused, known, rendered
+from charts.rules import Finding, findings, has_no_reason, holds, is_excused, known, rendered
 
 RULES: list[dict[str, Any]] = known()["rules"]
 
@@ -32,7 +32,7 @@ def test_every_rule_finds_what_is_bad(rule: dict[str, Any]) -> None:
 
 
 def test_every_rule_is_one_that_something_here_could_break() -> None:
-    seen = {"container", "pod", "object", "Rule", "Binding"}
+    seen = {"container", "controller", "pod", "object", "Rule", "Binding"}
     seen |= {each["kind"] for each in rendered()}
     assert {rule["subject"] for rule in RULES} <= seen
 
@@ -40,3 +40,10 @@ def test_every_rule_is_one_that_something_here_could_break() -> None:
 def test_every_check_of_theirs_is_named_once() -> None:
     names = [name for each in [*RULES, *known()["elsewhere"]] for name in each["ids"]]
     assert [name for name, times in Counter(names).items() if times > 1] == []
+
+
+def test_a_reason_counts_under_each_name_of_its_rule_and_for_those_it_speaks_of() -> None:
+    assert not has_no_reason(Finding("cpuLimitsMissing", "model", "Deployment/q"))
+    assert not has_no_reason(Finding("missingNetworkPolicy", "model", "Deployment/q"))
+    assert has_no_reason(Finding("memoryLimitsMissing", "operator", "Deployment/qwen-operator"))
+    assert has_no_reason(Finding("a-check-of-tomorrow", "model", "Deployment/q"))

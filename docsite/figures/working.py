@@ -85,8 +85,8 @@ def pod() -> Sheet:
         ],
     )
     stub = made.box(
-        (350, 70),
-        (240, 110),
+        (370, 70),
+        (220, 110),
         ["stub: Python backend", "`qwen_triton/model.py`", "prompts, streams, limits"],
         "ours",
     )

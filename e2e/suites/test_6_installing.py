@@ -14,6 +14,7 @@ from e2e.stack.models import NAMESPACE, Model, document, eventually
 from e2e.stack.restricted import make_namespace
 
 OTHER = "qwen-other"
+LABEL = "app.kubernetes.io/name=qwen-operator"
 NOWHERE = {"nodeSelector": {"qwen-operator.dev/no-such-node": "true"}}
 
 
@@ -82,7 +83,7 @@ def test_another_release_takes_the_definition_over_as_the_refusal_says(
     )
     eventually("its operator follows", lambda: len(kept.pods()) == 2)
     assert before["metadata"]["uid"] in {each["metadata"]["uid"] for each in kept.pods()}
-    assert get("clusterroles", "-l", "app.kubernetes.io/name=qwen-operator")["items"] == []
+    assert get("clusterroles", "-l", LABEL)["items"] == []
 
 
 def test_releases_for_different_namespaces_work_side_by_side(installed: Images) -> None:
@@ -99,6 +100,14 @@ def test_what_meets_one_of_them_is_refused(installed: Images) -> None:
         CommandError, match=r"which means the whole cluster, and release (alpha|beta) "
     ):
         install(installed, "third")
+
+
+def test_what_names_a_namespace_that_is_missing_is_refused_and_makes_nothing(
+    installed: Images,
+) -> None:
+    with pytest.raises(CommandError, match="kubectl create namespace nowhere"):
+        install(installed, "third", "nowhere")
+    assert get("serviceaccounts,roles", "-n", "third-system", "-l", LABEL)["items"] == []
     kubectl("delete", "namespace", "third-system", "--wait=false")
 
 
@@ -106,7 +115,7 @@ def test_uninstalled_they_leave_no_right_behind(kept: Model) -> None:
     uninstall("alpha")
     uninstall("beta")
     for kind in ("roles", "rolebindings", "clusterroles", "clusterrolebindings"):
-        assert get(kind, "-A", "-l", "app.kubernetes.io/name=qwen-operator")["items"] == []
+        assert get(kind, "-A", "-l", LABEL)["items"] == []
     assert kept.pods()
     kubectl("delete", "qwen", "theirs", "-n", OTHER)
     kubectl("delete", "namespace", OTHER, "second-system", "--wait=false")

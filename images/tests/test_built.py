@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from images import buildah
+from images import buildah, debian
 from images.recipes import RECIPES, ROOT, SYSTEM_PACKAGES, package_list, reference
 from images.sbom import write_sbom
 
@@ -231,6 +231,13 @@ def packages(bill: dict[str, Any], kind: str) -> dict[str, str]:
         for each in bill["components"]
         if each.get("purl", "").startswith(f"pkg:{kind}/")
     }
+
+
+def test_no_debian_package_is_another_file_than_the_lock_has_under_its_version(image: str) -> None:
+    with buildah.mounted(image) as folder:
+        found = debian.in_folder(Path(folder))
+    assert len(found) > len(SYSTEM_PACKAGES)
+    assert debian.differences(debian.locked(ROOT), found).forged == []
 
 
 @of_operator

@@ -1,9 +1,12 @@
-{{- /* The release's own objects. */ -}}
+{{- /* The release's own objects. A Service's name has no dots and begins with a letter. */ -}}
 {{- define "qwen-operator.name" -}}
-{{- if contains "qwen-operator" .Release.Name -}}
-{{- .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- $release := .Release.Name | replace "." "-" -}}
+{{- if not (regexMatch "^[a-z]" $release) -}}
+{{- printf "qwen-operator-%s" $release | trunc 53 | trimSuffix "-" -}}
+{{- else if contains "qwen-operator" $release -}}
+{{- $release | trunc 53 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-qwen-operator" .Release.Name | trunc 53 | trimSuffix "-" -}}
+{{- printf "%s-qwen-operator" $release | trunc 53 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -19,7 +22,7 @@ qwen-operator
 
 {{- define "qwen-operator.selector" -}}
 app.kubernetes.io/name: qwen-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "qwen-operator.labels" -}}
@@ -64,7 +67,7 @@ seccompProfile:
 {{- with .Values.imagePullSecrets -}}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}

@@ -1,5 +1,5 @@
-{{- /* Refuses a release whose operator would write over another's work. Renders nothing; what it
-looks up is empty where no cluster is asked (helm template). */ -}}
+{{- /* Refuses a release whose operator would write over another's work, or that would be made by half.
+Renders nothing; what it looks up is empty where no cluster is asked (helm template). */ -}}
 
 {{- /* release/namespace of an object that Helm made, empty for others' and for this release's. */ -}}
 {{- define "qwen-operator.stranger" -}}
@@ -42,6 +42,25 @@ looks up is empty where no cluster is asked (helm template). */ -}}
 {{- with include "qwen-operator.stranger" (dict "root" $ "object" .) }}
 {{- fail (printf "\n\nwatchNamespaces is empty, which means the whole cluster, and %s watches namespace %s already. %s: name the namespaces of this release in watchNamespaces, or uninstall that release.\n" . $namespace $why) }}
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Objects for a namespace that is missing would be refused after others were made. */ -}}
+{{- define "qwen-operator.refuseMissingNamespaces" -}}
+{{- $named := dict "watchNamespaces" .Values.watchNamespaces }}
+{{- if .Values.networkPolicy.enabled }}
+{{- $_ := set $named "networkPolicy.models.namespaces" .Values.networkPolicy.models.namespaces }}
+{{- end }}
+{{- if and .Values.dashboards.enabled .Values.dashboards.namespace }}
+{{- $_ := set $named "dashboards.namespace" (list .Values.dashboards.namespace) }}
+{{- end }}
+{{- $asked := lookup "v1" "Namespace" "" "default" }}
+{{- range $value, $namespaces := $named }}
+{{- range without $namespaces $.Release.Namespace }}
+{{- if and $asked (not (lookup "v1" "Namespace" "" .)) }}
+{{- fail (printf "\n\n%s: there is no namespace %s; make it first:\n  kubectl create namespace %s\n" $value . .) }}
 {{- end }}
 {{- end }}
 {{- end }}
