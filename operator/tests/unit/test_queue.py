@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen_operator.loops.queue import Queue
+from qwen_operator.loops.queue import TOGETHER_SECONDS, Queue
 from qwen_operator.naming import Key
 from tests.unit.stand_ins import HandClock
 
@@ -85,6 +85,20 @@ async def test_a_later_wish_does_not_lose_an_earlier_one_of_the_other_sort() -> 
     assert len(queue) == 0
 
 
+async def test_what_is_for_later_becomes_due_together_and_what_is_asked_for_at_once() -> None:
+    clock = HandClock()
+    clock.now += TOGETHER_SECONDS / 4
+    queue = Queue(clock)
+    queue.poke(A, TOGETHER_SECONDS / 4)
+    queue.poke(B, TOGETHER_SECONDS / 2)
+    clock.now += TOGETHER_SECONDS / 2
+    assert queue._pop()[0] is None
+    queue.poke(asked := Key("models", "now"))
+    assert queue._pop()[0] == asked
+    clock.now += TOGETHER_SECONDS / 4
+    assert {queue._pop()[0] for _ in range(2)} == {A, B}
+
+
 async def test_a_waiting_worker_wakes_for_a_new_wish() -> None:
     queue = Queue(asyncio.get_running_loop().time)
     worker = asyncio.create_task(queue.get())
@@ -154,7 +168,7 @@ async def test_of_several_waiting_workers_one_wakes_for_one_wish() -> None:
     workers = [asyncio.create_task(queue.get()) for _ in range(3)]
     await asyncio.sleep(0)
     queue.poke(A, 0.01)
-    queue.poke(B, 0.02)
+    queue.poke(B, 0.01 + TOGETHER_SECONDS)
     done, waiting = await asyncio.wait(workers, timeout=5, return_when=asyncio.FIRST_COMPLETED)
     assert [each.result() for each in done] == [A]
     done, waiting = await asyncio.wait(waiting, timeout=5, return_when=asyncio.FIRST_COMPLETED)

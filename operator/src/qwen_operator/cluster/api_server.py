@@ -21,6 +21,9 @@ _CONNECTIONS = 32
 _WATCH_SECONDS = 290
 # A watch that says nothing for longer than the server lets it last is dead.
 _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_connect=10)
+_GATHER_SECONDS = 0.2
+"""What watches tell within it is looked at together: events come by the dozen, and to be woken for
+each costs more than the event. Only children are watched here, and their news can wait."""
 _BROKEN = (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError)
 _RETRIED = {408, 429, 500, 502, 503, 504}
 _UNAUTHORIZED, _NOT_FOUND, _CONFLICT, _GONE = 401, 404, 409, 410
@@ -259,14 +262,17 @@ class ApiServer:
 
 
 async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
-    """The lines of a stream, however long."""
+    """The lines of a stream, however long, those that come in quick succession together."""
     begun: list[bytes] = []
+    loop = asyncio.get_running_loop()
     async for data in content.iter_any():
         first, *others = data.split(b"\n")
         begun.append(first)
         for following in others:
             yield b"".join(begun)
             begun = [following]
+        # All watches go on at the same moments: see _GATHER_SECONDS.
+        await asyncio.sleep(_GATHER_SECONDS - loop.time() % _GATHER_SECONDS)
 
 
 @contextlib.asynccontextmanager

@@ -2,10 +2,15 @@
 
 import asyncio
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable
 
 from qwen_operator.naming import Key
+
+TOGETHER_SECONDS = 0.25
+"""What is not to be done at once becomes due together, so often: one after another, each with its
+own waking, passes take almost three times the CPU (0.5 ms of a rendering become 1.5)."""
 
 
 class Queue:
@@ -45,6 +50,8 @@ class Queue:
             again: nothing is known to have happened; whatever else is due goes first.
         """
         due = self._clock() + after
+        if after > 0:
+            due = math.ceil(due / TOGETHER_SECONDS) * TOGETHER_SECONDS
         known = self._due.get(key, due + 1)
         if known <= due and (again or key not in self._later):
             return

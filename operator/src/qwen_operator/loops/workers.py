@@ -39,7 +39,6 @@ async def work(queue: Queue, one_pass: Pass, backoff: Backoff, meters: Meters) -
     """Be one worker, for ever."""
     while True:
         key = await queue.get()
-        meters.busy.set(queue.busy)
         started = time.monotonic()
         outcome, at_least = await _attempt(key, one_pass)
         took = time.monotonic() - started
@@ -59,6 +58,4 @@ async def work(queue: Queue, one_pass: Pass, backoff: Backoff, meters: Meters) -
         else:
             queue.poke(key, backoff.failed(key, at_least))
         queue.done(key)
-        meters.busy.set(queue.busy)
-        meters.queued.set(len(queue))
         await asyncio.sleep(0)
