@@ -67,7 +67,7 @@ _GARBAGE = (20_000, 20, 20)
 # A Deployment and its pods change a dozen times while they start: one pass looks at several
 # changes at once, and what users ask for goes before what merely happened. With what the watches
 # and the queue gather besides it is a second on average.
-_GATHER_SECONDS = 0.8
+_GATHER_SECONDS = 0.9
 
 
 def backend() -> Files:

@@ -95,7 +95,7 @@ async def test_what_is_for_later_becomes_due_together_and_what_is_asked_for_at_o
     assert queue._pop()[0] is None
     queue.poke(asked := Key("models", "now"))
     assert queue._pop()[0] == asked
-    clock.now += TOGETHER_SECONDS / 4
+    clock.now += TOGETHER_SECONDS / 3
     assert {queue._pop()[0] for _ in range(2)} == {A, B}
 
 

@@ -24,6 +24,8 @@ _WATCH_TIMEOUT = aiohttp.ClientTimeout(total=_WATCH_SECONDS + 30, sock_connect=1
 _GATHER_SECONDS = 0.2
 """What watches tell within it is looked at together: events come by the dozen, and to be woken for
 each costs more than the event. Only children are watched here, and their news can wait."""
+_MANY_BYTES = 65_536
+"""So much at once is a storm, of which more will be there by the time that this is looked at."""
 _BROKEN = (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError)
 _RETRIED = {408, 429, 500, 502, 503, 504}
 _UNAUTHORIZED, _NOT_FOUND, _CONFLICT, _GONE = 401, 404, 409, 410
@@ -271,8 +273,9 @@ async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         for following in others:
             yield b"".join(begun)
             begun = [following]
-        # All watches go on at the same moments: see _GATHER_SECONDS.
-        await asyncio.sleep(_GATHER_SECONDS - loop.time() % _GATHER_SECONDS)
+        if len(data) < _MANY_BYTES:
+            # All watches go on at the same moments: see _GATHER_SECONDS.
+            await asyncio.sleep(_GATHER_SECONDS - loop.time() % _GATHER_SECONDS)
 
 
 @contextlib.asynccontextmanager

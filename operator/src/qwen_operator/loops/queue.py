@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from qwen_operator.naming import Key
 
-TOGETHER_SECONDS = 0.25
+TOGETHER_SECONDS = 0.1
 """What is not to be done at once becomes due together, so often: one after another, each with its
 own waking, passes take almost three times the CPU (0.5 ms of a rendering become 1.5)."""
 
