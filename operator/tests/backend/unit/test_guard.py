@@ -45,7 +45,7 @@ time.sleep(60)
 END = """
 import sys, time
 from qwen_triton.takeover import end_server
-time.sleep = print
+time.sleep = lambda seconds: print(seconds, flush=True)
 end_server(int(sys.argv[1]), "no more")
 """
 
